@@ -1,0 +1,1 @@
+"""Queue workers, scheduled tasks and event-driven tasks on AWS Fargate, as AWS CDK constructs."""

@@ -1,0 +1,13 @@
+"""Acknowledge a finding at the resource that causes it, with the evidence as the reason."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Acknowledgment, Validations
+from constructs import IConstruct
+
+
+def acknowledge(construct: IConstruct, findings: Mapping[str, str]) -> None:
+    """Acknowledge `findings` (id -> reason) on `construct`; an id needs its granular part, e.g. `[Resource::*]`."""
+    Validations.of(construct).acknowledge(
+        *(Acknowledgment(id=finding, reason=reason) for finding, reason in findings.items())
+    )
