@@ -1,0 +1,134 @@
+"""A Python function of ours on Lambda: the only place that knows how one is packed, placed and permitted."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aws_cdk import IgnoreMode
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from fargate_workers._acknowledge import acknowledge
+from fargate_workers._service_role import allow, service_role
+from fargate_workers._sources import source_dir
+
+if TYPE_CHECKING:
+    from fargate_workers.worker_cluster import WorkerCluster
+
+RUNTIME = "python3.14"  # a test says when the CDK knows a newer one
+
+_TRACES = allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")
+_NETWORK_INTERFACES = allow(
+    [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ],
+    "*",
+)
+
+
+class PythonFunction(NamedTuple):
+    resource: lambda_.CfnFunction
+    name: str
+    arn: str
+    log_group_name: str
+
+
+def python_function(
+    scope: Construct,
+    name: str,
+    *,
+    cluster: "WorkerCluster",
+    description: str,
+    environment: Mapping[str, str],
+    statements: Sequence[Mapping[str, Any]],
+    dead_letter_queue_arn: str,
+    timeout_seconds: int = 60,
+    memory_mib: int = 256,
+) -> PythonFunction:
+    """Run `lambda_src/<name>` in the cluster's network, one call at a time, allowed to do `statements` and no more.
+
+    In a "public" network it stays outside: a function in a public subnet has no address of its own, hence no way out.
+    """
+    inside = cluster.network != "public"
+    log_group = logs.LogGroup(
+        scope,
+        "Logs",
+        encryption_key=cluster.log_encryption_key,
+        retention=cluster.log_retention,
+        removal_policy=cluster.log_removal_policy,
+    )
+    log_group_name = log_group.log_group_name
+    role = service_role(
+        scope,
+        "lambda.amazonaws.com",
+        [
+            *statements,
+            allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
+            allow(["sqs:SendMessage"], dead_letter_queue_arn),
+            *([_NETWORK_INTERFACES] if inside else []),
+            _TRACES,
+        ],
+        only_for_this_account=False,
+    )
+    acknowledge(
+        role.policy,
+        {
+            "AwsSolutions-IAM5[Resource::*]": "AWS lets nobody narrow traces to a resource, nor the network interfaces "
+            "that Lambda makes for itself before their ids exist."
+        },
+    )
+    function = lambda_.CfnFunction(
+        scope,
+        "Function",
+        description=description,
+        runtime=RUNTIME,
+        architectures=["arm64"],
+        handler=f"{name}.handler.handler",
+        code=_code(scope, name),
+        environment=lambda_.CfnFunction.EnvironmentProperty(variables=environment),
+        role=role.role.attr_arn,
+        timeout=timeout_seconds,
+        memory_size=memory_mib,
+        reserved_concurrent_executions=1,
+        dead_letter_config=lambda_.CfnFunction.DeadLetterConfigProperty(target_arn=dead_letter_queue_arn),
+        tracing_config=lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
+        logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
+        vpc_config=_network(scope, cluster) if inside else None,
+    )
+    return PythonFunction(function, function.ref, function.attr_arn, log_group_name)
+
+
+def _code(scope: Construct, name: str) -> lambda_.CfnFunction.CodeProperty:
+    asset = assets.Asset(
+        scope,
+        "Code",
+        path=str(source_dir("lambda_src")),
+        # By allow-list: caches and what editors leave behind would change the hash from machine to machine.
+        exclude=["*", f"!{name}", f"!{name}/**/", f"!{name}/**/*.py"],
+        ignore_mode=IgnoreMode.GIT,
+    )
+    return lambda_.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key)
+
+
+def _network(scope: Construct, cluster: "WorkerCluster") -> lambda_.CfnFunction.VpcConfigProperty:
+    group = ec2.CfnSecurityGroup(
+        scope,
+        "SecurityGroup",
+        group_description="A function that calls AWS and nothing else",
+        vpc_id=cluster.vpc,
+        security_group_egress=[
+            ec2.CfnSecurityGroup.EgressProperty(
+                ip_protocol="tcp", from_port=443, to_port=443, cidr_ip="0.0.0.0/0", description="AWS over HTTPS"
+            )
+        ],
+    )
+    return lambda_.CfnFunction.VpcConfigProperty(
+        subnet_ids=cluster.subnet_ids, security_group_ids=[group.attr_group_id]
+    )

@@ -1,0 +1,160 @@
+"""A service that Application Auto Scaling may resize, and the policies that do: L1 resources, one call each."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from aws_cdk import aws_applicationautoscaling as autoscaling
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from fargate_workers.step_scaling import Adjustment
+
+AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
+
+_Metric = tuple[str, str, dict[str, str], str]  # namespace, name, dimensions, statistic
+
+_Policy = autoscaling.CfnScalingPolicy
+_Alarm = cloudwatch.CfnAlarm
+
+
+class ScalingTarget:
+    """The tasks of one service. Expressions read `visible` and `in_flight` messages and `running` tasks, per minute."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        cluster_name: str,
+        service_name: str,
+        queue_name: str,
+        min_tasks: int,
+        max_tasks: int,
+    ) -> None:
+        self._scope = scope
+        queue = {"QueueName": queue_name}
+        service = {"ClusterName": cluster_name, "ServiceName": service_name}
+        self._metrics: dict[str, _Metric] = {
+            "visible": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+            "in_flight": ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", queue, "Maximum"),
+            "running": ("AWS/ECS", "CPUUtilization", service, "SampleCount"),
+        }
+        # No role: ECS is scaled through Application Auto Scaling's service-linked role.
+        # `.ref`, not the object: of its three parts, the CDK would pass on the first.
+        self._target_id = autoscaling.CfnScalableTarget(
+            scope,
+            "ScalableTarget",
+            service_namespace="ecs",
+            scalable_dimension="ecs:service:DesiredCount",
+            resource_id=f"service/{cluster_name}/{service_name}",
+            min_capacity=min_tasks,
+            max_capacity=max_tasks,
+        ).ref
+
+    def step(
+        self,
+        name: str,
+        expression: str,
+        *,
+        threshold: int,
+        minutes: int,
+        kind: AdjustmentType,
+        adjustments: Sequence[Adjustment],
+        cooldown: int,
+    ) -> None:
+        """Adjust the number of tasks when `expression` has been at `threshold` or above for so many whole minutes."""
+        policy = _Policy(
+            self._scope,
+            name,
+            policy_name=name,
+            policy_type="StepScaling",
+            scaling_target_id=self._target_id,
+            step_scaling_policy_configuration=_Policy.StepScalingPolicyConfigurationProperty(
+                adjustment_type=kind,
+                # AWS's own default is 300 s, whatever the CDK's documentation says.
+                cooldown=cooldown,
+                metric_aggregation_type="Maximum",
+                min_adjustment_magnitude=1 if kind == "PercentChangeInCapacity" else None,
+                step_adjustments=[
+                    _Policy.StepAdjustmentProperty(
+                        metric_interval_lower_bound=adjustment.lower,
+                        metric_interval_upper_bound=adjustment.upper,
+                        scaling_adjustment=adjustment.change,
+                    )
+                    for adjustment in adjustments
+                ],
+            ),
+        )
+        _Alarm(
+            self._scope,
+            f"{name}Alarm",
+            alarm_description=f"Application Auto Scaling's, for its policy {name}; it calls no one.",
+            metrics=[
+                *self._queries(expression),
+                _Alarm.MetricDataQueryProperty(id="result", expression=expression, return_data=True),
+            ],
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            threshold=threshold,
+            evaluation_periods=minutes,
+            datapoints_to_alarm=minutes,
+            treat_missing_data="notBreaching",
+            alarm_actions=[policy.ref],
+        )
+
+    def track(self, name: str, expression: str, *, goal: int, scale_out_cooldown: int, scale_in_cooldown: int) -> None:
+        """Keep `expression` near `goal`."""
+        # On the L1, because the L2 takes single metrics only: https://github.com/aws/aws-cdk/issues/20659
+        queries = [
+            _Policy.TargetTrackingMetricDataQueryProperty(
+                id=key,
+                return_data=False,
+                metric_stat=_Policy.TargetTrackingMetricStatProperty(
+                    stat=statistic,
+                    metric=_Policy.TargetTrackingMetricProperty(
+                        namespace=namespace,
+                        metric_name=metric,
+                        dimensions=[
+                            _Policy.TargetTrackingMetricDimensionProperty(name=name, value=value)
+                            for name, value in dimensions.items()
+                        ],
+                    ),
+                ),
+            )
+            for key, (namespace, metric, dimensions, statistic) in self._metrics.items()
+        ]
+        result = _Policy.TargetTrackingMetricDataQueryProperty(id="result", expression=expression, return_data=True)
+        _Policy(
+            self._scope,
+            name,
+            policy_name=name,
+            policy_type="TargetTrackingScaling",
+            scaling_target_id=self._target_id,
+            target_tracking_scaling_policy_configuration=_Policy.TargetTrackingScalingPolicyConfigurationProperty(
+                target_value=goal,
+                scale_out_cooldown=scale_out_cooldown,
+                scale_in_cooldown=scale_in_cooldown,
+                customized_metric_specification=_Policy.CustomizedMetricSpecificationProperty(
+                    metrics=[*queries, result]
+                ),
+            ),
+        )
+
+    def _queries(self, expression: str) -> list[cloudwatch.CfnAlarm.MetricDataQueryProperty]:
+        return [
+            _Alarm.MetricDataQueryProperty(
+                id=key,
+                return_data=False,
+                metric_stat=_Alarm.MetricStatProperty(
+                    stat=statistic,
+                    period=60,
+                    metric=_Alarm.MetricProperty(
+                        namespace=namespace,
+                        metric_name=metric,
+                        dimensions=[
+                            _Alarm.DimensionProperty(name=name, value=value) for name, value in dimensions.items()
+                        ],
+                    ),
+                ),
+            )
+            for key, (namespace, metric, dimensions, statistic) in self._metrics.items()
+            if key in expression
+        ]

@@ -1,0 +1,86 @@
+"""A queue that AWS services write to: TLS only, encrypted by SQS, and only for senders of this account."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from fargate_workers._acknowledge import acknowledge
+from fargate_workers._aws import arn
+
+if TYPE_CHECKING:
+    from fargate_workers.alerts import Alerts
+
+
+class ServiceQueue(NamedTuple):
+    resource: sqs.CfnQueue
+    arn: str
+    url: str
+    name: str
+
+
+def service_queue(
+    scope: Construct,
+    id: str,
+    *,
+    senders: Sequence[Literal["events", "sns"]],
+    retention_days: int,
+    removal_policy: RemovalPolicy,
+    redrive_policy: Mapping[str, Any] | None = None,
+) -> ServiceQueue:
+    """Make the queue and its policy, and read each token once."""
+    resource = sqs.CfnQueue(
+        scope,
+        id,
+        message_retention_period=retention_days * 86_400,
+        receive_message_wait_time_seconds=20,
+        sqs_managed_sse_enabled=True,
+        redrive_policy=redrive_policy,
+    )
+    resource.apply_removal_policy(removal_policy)
+    queue = ServiceQueue(resource, resource.attr_arn, resource.ref, resource.attr_queue_name)
+    sqs.CfnQueuePolicy(scope, f"{id}Policy", queues=[queue.url], policy_document=_policy(queue.arn, senders))
+    return queue
+
+
+def undelivered_queue(scope: Construct, alerts: "Alerts | None") -> ServiceQueue:
+    """Where `scope` leaves what it could not deliver: with its alerts, which have an alarm for it, or by itself."""
+    if alerts is not None:
+        return alerts.undelivered
+    return dead_letter_queue(scope, "Undelivered", removal_policy=RemovalPolicy.RETAIN)
+
+
+def dead_letter_queue(scope: Construct, id: str, *, removal_policy: RemovalPolicy) -> ServiceQueue:
+    """A queue for what EventBridge, Scheduler, Lambda or SNS could not deliver; kept 14 days, SQS's longest."""
+    queue = service_queue(scope, id, senders=["events", "sns"], retention_days=14, removal_policy=removal_policy)
+    acknowledge(
+        queue.resource,
+        {"Serverless-SQSRedrivePolicy": "A dead-letter queue itself; AwsSolutions-SQS3, which can tell, passes."},
+    )
+    return queue
+
+
+def _policy(queue_arn: str, senders: Sequence[str]) -> dict[str, Any]:
+    only_over_tls = {
+        "Sid": "OnlyOverTls",
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "sqs:*",
+        "Resource": queue_arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    # A pattern, not the sender's ARN: senders live in other stacks, which depend on this one already.
+    from_this_account = [
+        {
+            "Sid": f"From{sender.capitalize()}OfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": f"{sender}.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+            "Condition": {"ArnLike": {"aws:SourceArn": arn(sender, "*")}},
+        }
+        for sender in senders
+    ]
+    return {"Version": "2012-10-17", "Statement": [only_over_tls, *from_this_account]}

@@ -1,0 +1,198 @@
+"""How a queue worker's service follows its queue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import aws_applicationautoscaling as autoscaling
+from constructs import Construct
+
+from fargate_workers._scaling_target import ScalingTarget
+from fargate_workers.step_scaling import (
+    Adjustment,
+    Step,
+    adjustments,
+    growing_steps,
+    halving,
+    steps_from_intervals,
+)
+
+DEFAULT_STEPS: Mapping[int, int] = {1: 1, 100: 2, 500: 5, 2_000: 10}
+
+# Depth is what waits plus what is being worked on: without the latter, a busy service looks idle and is scaled in
+# (https://github.com/aws/aws-cdk/issues/20706).
+DEPTH = "(visible + in_flight)"
+# A task that runs reports its CPU once a minute. A service without tasks reports nothing at all, which means 0.
+RUNNING = "FILL(running, 0)"
+
+_QUIET_MINUTES = 5
+_EMPTY_MINUTES = 10
+_SCALE_OUT_COOLDOWN = 60
+_SCALE_IN_COOLDOWN = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Between how many tasks a service scales, and by what. Made by `on_queue_depth` or `on_backlog_per_task`.
+
+    Whatever the policy, a service with `min_tasks=0` is woken by the first message: one task is started as soon as
+    CloudWatch reports it, within a minute or two. A queue that nobody has touched for six hours reports up to 15
+    minutes late. Silence of a metric never scales in.
+    """
+
+    min_tasks: int
+    max_tasks: int
+    steps: tuple[Step, ...] = ()
+    backlog_per_task: int | None = None
+
+    @staticmethod
+    def on_queue_depth(
+        steps: Mapping[int, int] | Sequence[autoscaling.ScalingInterval] | None = None,
+        *,
+        min_tasks: int = 1,
+        max_tasks: int = 10,
+    ) -> "Scaling":
+        """Add tasks in steps of the queue's depth: messages that wait and messages in flight.
+
+            Scaling.on_queue_depth({100: 2, 500: 5}, max_tasks=20)    # from 100 messages on add 2, from 500 on add 5
+
+        Out at once: after one minute, and every minute while the depth stays (60 s cooldown).
+        In slowly: after five minutes below the first step, half of the tasks at a time, five minutes apart (300 s
+        cooldown), down to `min_tasks`; the last task goes only after ten minutes with nothing waiting or in flight.
+
+        steps: Depth -> tasks to add; a 1: 1 says that the first message wakes one task, which it does anyway. Or the
+            intervals of `QueueProcessingFargateService`. Default: {1: 1, 100: 2, 500: 5, 2000: 10}, as far as
+            `max_tasks` lets them.
+        min_tasks: Default: 1.
+        max_tasks: Default: 10.
+
+        Raises ValueError for steps that overlap, fall, leave a gap, never grow, exceed AWS's 20, or cannot be reached.
+        """
+        _check_tasks(min_tasks, max_tasks)
+        if steps is None:
+            wanted: Mapping[int, int] = DEFAULT_STEPS
+        else:
+            wanted = steps if isinstance(steps, Mapping) else steps_from_intervals(steps)
+        growing = growing_steps(wanted, min_tasks=min_tasks, max_tasks=max_tasks, trim=steps is None)
+        return Scaling(min_tasks=min_tasks, max_tasks=max_tasks, steps=tuple(growing))
+
+    @staticmethod
+    def on_backlog_per_task(messages: int, *, min_tasks: int = 1, max_tasks: int = 10) -> "Scaling":
+        """Keep about `messages` per running task, waiting or in flight: target tracking.
+
+            Scaling.on_backlog_per_task(100)     # 10 messages at once, 30 s each, at most 300 s old: 300 / 30 * 10
+
+        `messages` is the age you accept, divided by the time one message takes, times the messages a task handles at
+        once. Out after three minutes above it (60 s cooldown), in after fifteen below it (300 s cooldown): AWS's own
+        rules, which cannot be changed.
+
+        min_tasks: Default: 1.
+        max_tasks: Default: 10.
+
+        Raises ValueError when `messages` is below 1: no number of tasks could reach that.
+        """
+        _check_tasks(min_tasks, max_tasks)
+        if messages < 1:
+            raise ValueError(
+                f"on_backlog_per_task: {messages} messages per task cannot be reached; accept 1 or more, "
+                "that is an age of at least the time one message takes."
+            )
+        return Scaling(min_tasks=min_tasks, max_tasks=max_tasks, backlog_per_task=messages)
+
+    def scale(self, scope: Construct, *, cluster_name: str, service_name: str, queue_name: str) -> None:
+        """Place what scales one service: its scalable target, policies and alarms."""
+        target = ScalingTarget(
+            scope,
+            cluster_name=cluster_name,
+            service_name=service_name,
+            queue_name=queue_name,
+            min_tasks=self.min_tasks,
+            max_tasks=self.max_tasks,
+        )
+        if self.min_tasks == 0:
+            self._wake(target)
+        if self.backlog_per_task is not None:
+            target.track(
+                "BacklogPerTask",
+                # One task at least, so that a service without tasks has a backlog and can be woken.
+                f"{DEPTH} / IF({RUNNING} < 1, 1, {RUNNING})",
+                goal=self.backlog_per_task,
+                scale_out_cooldown=_SCALE_OUT_COOLDOWN,
+                scale_in_cooldown=_SCALE_IN_COOLDOWN,
+            )
+            return
+        if self.steps:
+            target.step(
+                "ScaleOut",
+                DEPTH,
+                threshold=self.steps[0][0],
+                minutes=1,
+                kind="ChangeInCapacity",
+                adjustments=adjustments(self.steps),
+                cooldown=_SCALE_OUT_COOLDOWN,
+            )
+            self._shrink(target)
+        if self.min_tasks == 0:
+            self._sleep(target)
+
+    def _wake(self, target: ScalingTarget) -> None:
+        """One task for the first messages. Deeper queues are left to the policy that adds tasks: this one sets 1."""
+        deepest = self._deepest_quiet
+        awake = f"{RUNNING} < 1 AND {DEPTH} >= 1" + ("" if deepest is None else f" AND {DEPTH} <= {deepest}")
+        target.step(
+            "WakeUp",
+            f"IF({awake}, 1, 0)",
+            threshold=1,
+            minutes=1,
+            kind="ExactCapacity",
+            adjustments=[Adjustment(lower=0, upper=None, change=1)],
+            cooldown=_SCALE_OUT_COOLDOWN,
+        )
+
+    def _shrink(self, target: ScalingTarget) -> None:
+        least = max(self.min_tasks, 1)
+        quiet = f"{DEPTH} <= {self._deepest_quiet}"
+        if self.min_tasks >= 1:
+            target.step(
+                "ScaleIn",
+                f"IF({quiet} AND {RUNNING} > {least}, 1, 0)",
+                threshold=1,
+                minutes=_QUIET_MINUTES,
+                kind="PercentChangeInCapacity",
+                adjustments=[Adjustment(lower=0, upper=None, change=-50)],
+                cooldown=_SCALE_IN_COOLDOWN,
+            )
+        else:
+            target.step(
+                "ScaleIn",
+                f"IF({quiet}, {RUNNING}, 0)",
+                threshold=2,
+                minutes=_QUIET_MINUTES,
+                kind="ExactCapacity",
+                adjustments=adjustments(halving(self.max_tasks)),
+                cooldown=_SCALE_IN_COOLDOWN,
+            )
+
+    def _sleep(self, target: ScalingTarget) -> None:
+        target.step(
+            "Sleep",
+            f"IF({DEPTH} < 1 AND {RUNNING} > 0, 1, 0)",
+            threshold=1,
+            minutes=_EMPTY_MINUTES,
+            kind="ExactCapacity",
+            adjustments=[Adjustment(lower=0, upper=None, change=0)],
+            cooldown=_SCALE_IN_COOLDOWN,
+        )
+
+    @property
+    def _deepest_quiet(self) -> int | None:
+        """The greatest depth at which nothing asks for more tasks; None when nothing ever does."""
+        if self.backlog_per_task is not None:
+            return self.backlog_per_task
+        return self.steps[0][0] - 1 if self.steps else None
+
+
+def _check_tasks(min_tasks: int, max_tasks: int) -> None:
+    if min_tasks < 0:
+        raise ValueError(f"min_tasks is {min_tasks}; use 0 or more.")
+    if max_tasks < max(min_tasks, 1):
+        raise ValueError(f"max_tasks ({max_tasks}) must be at least 1 and not below min_tasks ({min_tasks}).")

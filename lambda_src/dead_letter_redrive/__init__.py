@@ -1,0 +1,1 @@
+"""Moves dead letters back to the queue they came from, at a bounded rate."""

@@ -1,0 +1,1 @@
+"""The order pipeline's stacks: what `cdk deploy` deploys, one set per environment."""

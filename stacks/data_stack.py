@@ -1,0 +1,43 @@
+"""Everything of an environment that holds data."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from fargate_workers import DeduplicationTable, RedisCache, WorkerQueue
+from stacks.environment import Environment
+from stacks.order_files import OrderFiles
+from stacks.platform_stack import PlatformStack
+
+
+class DataStack(Stack):
+    """Files, tables, cache and queues: kept when the stack goes, unless the environment says twice that they may go."""
+
+    def __init__(self, scope: Construct, *, environment: Environment, platform: PlatformStack) -> None:
+        super().__init__(scope, "Data", tags=dict(environment.tags))
+        removal = environment.removal_policy
+        self.files = OrderFiles(self, "OrderFiles", environment=environment)
+        self.orders = dynamodb.TableV2(
+            self,
+            "Orders",
+            partition_key=dynamodb.Attribute(name="order_id", type=dynamodb.AttributeType.STRING),
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=not environment.data_may_go,
+            removal_policy=removal,
+        )
+        self.claims = DeduplicationTable(
+            self, "Claims", deletion_protection=not environment.data_may_go, removal_policy=removal
+        )
+        self.cache = RedisCache(
+            self,
+            "ReadModel",
+            cluster=platform.cluster,
+            node_type=environment.cache.node_type,
+            multi_az=environment.cache.multi_az,
+            snapshot_retention_days=environment.cache.snapshot_retention_days,
+            removal_policy=removal,
+        )
+        self.import_queue = WorkerQueue(self, "ImportQueue", removal_policy=removal)
+        self.orders_queue = WorkerQueue(self, "OrdersQueue", removal_policy=removal)

@@ -1,0 +1,104 @@
+"""Five rule packs over every environment: nothing unacknowledged, few kinds of acknowledgement, none of them stale."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+from cdk_nag import AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, PCIDSS321Checks, ServerlessChecks
+from constructs import IConstruct
+
+from fargate_workers import _acknowledge
+from stacks.environment import load_environments
+from stacks.order_pipeline import OrderPipeline
+
+ROOT = Path(__file__).parents[2]
+PACKS = (AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, PCIDSS321Checks, ServerlessChecks)
+MOST_KINDS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    rule: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    rule: str
+    path: str
+    reason: str
+
+    def covers(self, finding: Finding) -> bool:
+        return finding.rule == self.rule and (finding.path + "/").startswith(self.path + "/")
+
+
+@dataclass(frozen=True)
+class Scan:
+    findings: frozenset[Finding]
+    acknowledged: frozenset[Acknowledged]
+
+
+class RecordingValidations:
+    """Stands in for the CDK's Validations: acknowledgements are written down and have no effect."""
+
+    def __init__(self, construct: IConstruct, recorded: set[Acknowledged]) -> None:
+        self._path = construct.node.path
+        self._recorded = recorded
+
+    def acknowledge(self, *acknowledgments: Any) -> None:
+        self._recorded.update(Acknowledged(a.id, self._path, a.reason) for a in acknowledgments)
+
+
+@pytest.fixture(scope="module")
+def scan(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Scan:
+    """What the packs find in all environments while no acknowledgement has any effect."""
+    recorded: set[Acknowledged] = set()
+
+    class Recorder:
+        @staticmethod
+        def of(construct: IConstruct) -> RecordingValidations:
+            return RecordingValidations(construct, recorded)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_acknowledge, "Validations", Recorder)
+        app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=context)
+        for environment in load_environments(ROOT / "environments"):
+            OrderPipeline(app, environment=environment)
+    app.synth()  # references between stacks are what they will be only after this
+    findings = {
+        Finding(violation.rule_name, resource.construct_path)
+        for pack in PACKS
+        for violation in pack(app).validate_scope(app).violations
+        for resource in violation.violating_resources
+    }
+    return Scan(frozenset(findings), frozenset(recorded))
+
+
+def test_the_packs_do_find_things_while_nothing_is_acknowledged(scan: Scan) -> None:
+    assert scan.findings
+
+
+def test_nothing_is_unacknowledged(scan: Scan) -> None:
+    open_findings = {f for f in scan.findings if not any(a.covers(f) for a in scan.acknowledged)}
+
+    assert sorted(open_findings, key=lambda f: (f.rule, f.path)) == []
+
+
+def test_no_acknowledgement_is_stale(scan: Scan) -> None:
+    stale = {a for a in scan.acknowledged if not any(a.covers(f) for f in scan.findings)}
+
+    assert sorted(stale, key=lambda a: (a.rule, a.path)) == []
+
+
+def test_there_are_at_most_five_kinds_of_acknowledgement(scan: Scan) -> None:
+    # The same rule in several packs (HIPAA.Security-X, NIST.800.53.R5-X) is one kind; so are IAM5's granular findings.
+    kinds = {re.sub(r"\[.*", "", a.rule).rsplit("-", 1)[-1] for a in scan.acknowledged}
+
+    assert len(kinds) <= MOST_KINDS, sorted(kinds)
+
+
+def test_every_acknowledgement_gives_its_evidence(scan: Scan) -> None:
+    assert [a for a in scan.acknowledged if len(a.reason) < 40] == []

@@ -1,0 +1,50 @@
+"""Credit, back-off and batches: the pure parts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fargate_workers_runtime.backoff import CAP, full_jitter
+from fargate_workers_runtime.batches import batches
+from fargate_workers_runtime.credit import ask_for
+
+
+def test_a_worker_whose_speed_is_unknown_asks_for_what_it_can_start() -> None:
+    assert ask_for(held=0, concurrency=4, mean_seconds=None) == 4
+    assert ask_for(held=3, concurrency=4, mean_seconds=None) == 1
+    assert ask_for(held=4, concurrency=4, mean_seconds=None) == 0
+
+
+def test_a_worker_of_long_handlers_asks_for_what_it_can_start_at_most_ten() -> None:
+    assert ask_for(held=0, concurrency=50, mean_seconds=3) == 10
+    assert ask_for(held=48, concurrency=50, mean_seconds=3) == 2
+
+
+def test_a_worker_of_short_handlers_asks_for_full_batches_only() -> None:
+    assert ask_for(held=10, concurrency=10, mean_seconds=0.01) == 10
+    assert ask_for(held=11, concurrency=10, mean_seconds=0.01) == 0
+
+
+@given(st.integers(0, 100), st.integers(1, 100), st.none() | st.floats(0, 100))
+def test_a_worker_never_holds_more_than_its_threads_and_one_batch(
+    held: int, concurrency: int, mean: float | None
+) -> None:
+    asked = ask_for(held=held, concurrency=concurrency, mean_seconds=mean)
+    assert 0 <= asked <= 10
+    assert asked == 0 or held + asked <= concurrency + 10
+
+
+@given(st.integers(1, 10_000))
+def test_backoff_stays_between_zero_and_its_cap(attempt: int) -> None:
+    assert 0 <= full_jitter(attempt) <= min(CAP, 2.0 * 2 ** min(attempt - 1, 32))
+
+
+def test_backoff_starts_at_two_seconds_and_ends_at_fifteen_minutes() -> None:
+    assert max(full_jitter(1) for _ in range(200)) <= 2
+    assert 450 < max(full_jitter(30) for _ in range(200)) <= 900
+
+
+@given(st.lists(st.integers(0, 40)))
+def test_batches_keep_order_and_both_limits(sizes: list[int]) -> None:
+    grouped = list(batches(sizes, size_of=lambda size: size, max_items=3, max_bytes=30))
+    assert [size for batch in grouped for size in batch] == sizes
+    assert all(len(batch) <= 3 and (sum(batch) <= 30 or len(batch) == 1) for batch in grouped)

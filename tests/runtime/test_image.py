@@ -1,0 +1,102 @@
+"""The image's own promises: what is in it, who runs it, and what its hash depends on."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORKER_IMAGE = Path(__file__).parents[2] / "worker_image"
+DOCKERFILE = (WORKER_IMAGE / "Dockerfile").read_text()
+SOURCES = sorted(
+    path for package in ("fargate_workers_runtime", "order_pipeline") for path in (WORKER_IMAGE / package).rglob("*.py")
+)
+
+
+def instructions(name: str) -> list[str]:
+    joined = re.sub(r"\\\n\s*", "", DOCKERFILE)
+    return re.findall(rf"^{name} (.*)$", joined, flags=re.MULTILINE)
+
+
+def test_the_base_image_is_an_exact_tag_given_as_a_build_argument() -> None:
+    assert instructions("FROM") == ["${PYTHON_IMAGE}"]
+    (argument,) = instructions("ARG")
+    assert re.fullmatch(r"PYTHON_IMAGE=public\.ecr\.aws/docker/library/python:3\.\d+\.\d+-slim-bookworm", argument)
+
+
+def test_the_image_runs_as_a_user_without_rights() -> None:
+    assert instructions("USER") == ["10001:10001"]
+
+
+@pytest.mark.parametrize("name", ["RUN", "CMD"])
+def test_every_command_is_in_exec_form_and_needs_no_shell(name: str) -> None:
+    assert instructions(name)
+    for command in instructions(name):
+        assert json.loads(command)[0] == "python"
+
+
+def test_the_health_check_is_the_runtimes_own() -> None:
+    (check,) = instructions("HEALTHCHECK")
+    assert check.endswith('CMD ["python", "-m", "fargate_workers_runtime.health"]')
+
+
+def test_every_requirement_is_pinned_and_hashed_and_names_no_index() -> None:
+    requirements = (WORKER_IMAGE / "requirements.txt").read_text()
+    assert "--require-hashes" in DOCKERFILE
+    assert "://" not in requirements
+    pinned = re.findall(r"^([a-z0-9-]+)==\S+ .*\\$", requirements, flags=re.MULTILINE)
+    assert {"boto3", "jsonschema-rs", "redis"} <= set(pinned)
+    assert requirements.count("--hash=sha256:") >= len(pinned)
+
+
+def test_the_build_context_is_an_allow_list() -> None:
+    rules = [
+        line for line in (WORKER_IMAGE / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
+    ]
+    assert rules[0] == "*"
+    assert rules[1:] == [
+        "!Dockerfile",
+        "!requirements.txt",
+        "!fargate_workers_runtime/**/*.py",
+        "!order_pipeline/**/*.py",
+    ]
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    result = subprocess.run([hadolint, str(WORKER_IMAGE / "Dockerfile")], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_a_module_imports_only_what_the_image_holds(path: Path) -> None:
+    held = {"boto3", "botocore", "jsonschema_rs", "redis", "fargate_workers_runtime", "order_pipeline"}
+    typing_only = {"types_boto3_dynamodb", "types_boto3_s3", "types_boto3_sqs"}
+    if path.parent.name == "fargate_workers_runtime":
+        held.remove("order_pipeline")
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.split(".")[0])
+    assert imported - held - typing_only <= sys.stdlib_module_names
+
+
+def test_every_public_name_is_found() -> None:
+    import fargate_workers_runtime
+
+    for name in fargate_workers_runtime.__all__:
+        assert getattr(fargate_workers_runtime, name).__module__.startswith("fargate_workers_runtime.")
+
+
+def test_the_examples_in_docstrings_run() -> None:
+    import doctest
+
+    from fargate_workers_runtime import entry
+
+    result = doctest.testmod(entry)
+    assert (result.attempted > 0, result.failed) == (True, 0)

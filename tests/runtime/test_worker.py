@@ -1,0 +1,465 @@
+"""The worker as a whole, on a queue and claims in memory."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fargate_workers_runtime import Message, PoisonMessage, Retry, run_once
+from fargate_workers_runtime.gate import Gate
+from fargate_workers_runtime.metrics import Metrics
+from fargate_workers_runtime.queue import Received
+from fargate_workers_runtime.settings import Settings
+from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
+from fargate_workers_runtime.worker import Worker
+
+Eventually = Callable[[Callable[[], object]], None]
+
+SETTINGS = Settings(worker_name="test", queue_url="memory", receive_wait=0, health_file=None)
+
+
+class Running:
+    """A worker in a thread; `stop` asks for the shutdown and returns the exit code."""
+
+    def __init__(
+        self,
+        handle: Callable[[Message], None],
+        queue: MemoryQueue,
+        *,
+        settings: Settings,
+        claims: MemoryClaims | None = None,
+    ) -> None:
+        self.lines: list[str] = []
+        metrics = Metrics("test", write=self.lines.append)
+        self.worker = Worker(
+            handle,
+            gate=Gate(idempotency_key="/id") if claims else Gate(),
+            queue=queue,
+            settings=settings,
+            claims=claims,
+            metrics=metrics,
+        )
+        self._code: list[int] = []
+        self._thread = threading.Thread(target=lambda: self._code.append(self.worker.run()), daemon=True)
+        self._thread.start()
+
+    def stop(self, times: int = 1) -> int:
+        for _ in range(times):
+            self.worker.request_stop("test")
+        return self.join()
+
+    def join(self) -> int:
+        self._thread.join(10)
+        assert not self._thread.is_alive(), "the worker did not stop"
+        return self._code[0]
+
+
+def settings(**changes: Any) -> Settings:
+    return replace(SETTINGS, **{"receive_wait": 0.05, **changes})
+
+
+def done(_message: Message) -> None:
+    pass
+
+
+# What a message costs
+
+
+def test_a_backlog_costs_at_most_21_requests_for_100_messages() -> None:
+    queue = MemoryQueue({"id": n} for n in range(1000))
+    assert run_once(done, queue=queue) == 0
+    assert queue.empty
+    assert sum(queue.requests.values()) <= 210
+    assert queue.requests["set_visibility"] == 0
+
+
+def test_a_poisoned_backlog_costs_at_most_31_requests_for_100_messages() -> None:
+    queue = MemoryQueue("{" for _ in range(1000))
+    run_once(done, queue=queue)
+    assert queue.empty
+    assert len(queue.dead_letters) == 1000
+    assert sum(queue.requests.values()) <= 320
+
+
+def test_an_idle_worker_asks_once_a_poll(eventually: Eventually) -> None:
+    polls: list[int] = []
+
+    class Idle(MemoryQueue):
+        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+            polls.append(wait)
+            return super().receive(limit, wait=0.02, visibility=visibility)  # type: ignore[arg-type]
+
+    queue = Idle()
+    running = Running(done, queue, settings=replace(SETTINGS, receive_wait=20))
+    eventually(lambda: len(polls) >= 3)
+    assert running.stop() == 0
+    assert set(polls) == {20}
+    assert sum(queue.requests.values()) == queue.requests["receive"]
+
+
+# How a message ends
+
+
+def test_a_handled_message_is_gone() -> None:
+    seen: list[Any] = []
+    queue = MemoryQueue([{"id": 1}])
+    run_once(lambda message: seen.append(message.body), queue=queue)
+    assert seen == [{"id": 1}]
+    assert queue.empty
+
+
+def test_a_message_that_fails_the_schema_is_dead_after_one_delivery_and_no_handler_saw_it() -> None:
+    queue = MemoryQueue([{"id": "x"}, "{"])
+    seen: list[Message] = []
+    run_once(seen.append, queue=queue, schema={"properties": {"id": {"type": "integer"}}})
+    assert seen == []
+    assert queue.empty
+    assert [(letter.reason, letter.received.receive_count) for letter in queue.dead_letters] == [
+        ("schema: /properties/id/type", 1),
+        ("not JSON", 1),
+    ]
+
+
+def test_a_handler_may_call_a_message_poison() -> None:
+    def refuse(message: Message) -> None:
+        raise PoisonMessage("unknown currency", detail=message.body["currency"])
+
+    queue = MemoryQueue([{"id": 1, "currency": "XXX"}])
+    claims = MemoryClaims()
+    run_once(refuse, queue=queue, claims=claims, idempotency_key="/id")
+    assert [(letter.reason, letter.detail) for letter in queue.dead_letters] == [("unknown currency", "XXX")]
+    assert queue.empty
+    assert claims.claim("1", owner="redrive", seconds=1).state == "granted"
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), Retry("later"), SystemExit(1)])
+def test_a_message_whose_handler_fails_comes_back_after_a_back_off(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.worker.full_jitter", lambda attempt: 2.0 * attempt)
+
+    def fail(_message: Message) -> None:
+        raise error
+
+    now = [0.0]
+    queue = MemoryQueue([{"id": 1}], clock=lambda: now[0])
+    run_once(fail, queue=queue)
+    assert queue.hidden == 1
+    now[0] = 2.1
+    assert [each.receive_count for each in queue.receive(1, wait=0, visibility=1)] == [2]
+
+
+def test_a_handler_may_say_when_to_try_again() -> None:
+    def later(_message: Message) -> None:
+        raise Retry(after=timedelta(minutes=5))
+
+    now = [0.0]
+    queue = MemoryQueue([{"id": 1}], clock=lambda: now[0])
+    run_once(later, queue=queue)
+    now[0] = 299
+    assert queue.hidden == 1
+    now[0] = 300
+    assert queue.hidden == 0
+
+
+def test_a_fault_in_the_gate_costs_its_message_a_delivery_and_nobody_else_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(body: object, **_options: object) -> object:
+        if body == {"id": 1}:
+            raise ZeroDivisionError
+        return body, {}
+
+    monkeypatch.setattr("fargate_workers_runtime.gate.unwrap", broken)
+    queue = MemoryQueue([{"id": 1}, {"id": 2}])
+    seen: list[Any] = []
+    assert run_once(lambda message: seen.append(message.body), queue=queue) == 0
+    assert seen == [{"id": 2}]
+    assert not queue.empty
+    assert queue.dead_letters == []
+
+
+def test_a_message_without_a_dead_letter_queue_takes_the_redrive_policys_road(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryQueue, "has_dead_letter_queue", False)
+    queue = MemoryQueue(["{"])
+    run_once(done, queue=queue)
+    assert queue.dead_letters == []
+    assert not queue.empty
+
+
+# Claims
+
+
+def test_one_key_has_one_effect_and_its_duplicates_are_counted() -> None:
+    seen: list[Any] = []
+    queue = MemoryQueue([{"id": 1}, {"id": 2}])
+    claims = MemoryClaims()
+    run_once(lambda message: seen.append(message.body["id"]), queue=queue, claims=claims, idempotency_key="/id")
+    redriven = MemoryQueue([{"id": 1}])
+    run_once(lambda message: seen.append(message.body["id"]), queue=redriven, claims=claims, idempotency_key="/id")
+    assert sorted(seen) == [1, 2]
+    assert redriven.empty
+
+
+def test_a_key_used_again_for_something_else_is_poison() -> None:
+    claims = MemoryClaims()
+    run_once(done, queue=MemoryQueue([{"id": 1, "amount": 1}]), claims=claims, idempotency_key="/id")
+    queue = MemoryQueue([{"id": 1, "amount": 2}])
+    run_once(done, queue=queue, claims=claims, idempotency_key="/id")
+    assert [letter.reason for letter in queue.dead_letters] == ["idempotency key reused"]
+
+
+def test_a_key_that_another_worker_holds_is_left_until_its_lease_can_have_lapsed() -> None:
+    claims = MemoryClaims()
+    claims.claim("1", owner="other", seconds=60)
+    now = [0.0]
+    queue = MemoryQueue([{"id": 1}], clock=lambda: now[0])
+    seen: list[Message] = []
+    run_once(seen.append, queue=queue, claims=claims, idempotency_key="/id")
+    assert seen == []
+    now[0] = 59
+    assert queue.hidden == 1
+    now[0] = 62
+    assert queue.hidden == 0
+
+
+def test_a_duplicate_waits_longer_at_each_delivery_while_a_long_handler_holds_its_key() -> None:
+    now = [0.0]
+    claims = MemoryClaims()
+    claims.claim("1", owner="other", seconds=60)
+    queue = MemoryQueue([{"id": 1}], clock=lambda: now[0])
+    for wait in (60, 120, 240):
+        claims.renew("1", owner="other", seconds=60)
+        run_once(done, queue=queue, claims=claims, idempotency_key="/id")
+        now[0] += wait - 1
+        assert queue.hidden == 1
+        now[0] += 3
+        assert queue.hidden == 0
+
+
+def test_a_failed_attempt_frees_its_key_and_the_next_one_is_told_it_is_the_second() -> None:
+    attempts: list[int] = []
+
+    def fail_once(message: Message) -> None:
+        attempts.append(message.attempt)
+        if message.attempt == 1:
+            raise Retry(after=timedelta())
+
+    queue = MemoryQueue([{"id": 1}])
+    claims = MemoryClaims()
+    while not queue.empty:
+        run_once(fail_once, queue=queue, claims=claims, idempotency_key="/id")
+    assert attempts == [1, 2]
+
+
+def test_a_worker_that_lost_its_claim_does_not_acknowledge() -> None:
+    claims = MemoryClaims()
+
+    def lose_it(message: Message) -> None:
+        owner = claims._items["1"].owner
+        claims.release("1", owner=owner)
+        claims.claim("1", owner="other", seconds=60)
+
+    queue = MemoryQueue([{"id": 1}])
+    run_once(lose_it, queue=queue, claims=claims, idempotency_key="/id")
+    assert not queue.empty
+    assert claims.complete("1", owner="other")
+
+
+def test_a_claim_store_that_does_not_answer_means_no_effect_and_no_acknowledgement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def down(*_arguments: object, **_options: object) -> None:
+        raise ConnectionError("no answer")
+
+    claims = MemoryClaims()
+    monkeypatch.setattr(claims, "claim", down)
+    queue = MemoryQueue([{"id": 1}])
+    seen: list[Message] = []
+    run_once(seen.append, queue=queue, claims=claims, idempotency_key="/id")
+    assert seen == []
+    assert not queue.empty
+
+
+# FIFO
+
+
+def test_a_group_is_handled_one_after_the_other_and_groups_beside_each_other() -> None:
+    queue = MemoryQueue(fifo=True)
+    for n in range(8):
+        queue.send({"n": n}, group_id="a" if n % 2 else "b")
+    order: list[int] = []
+    both = threading.Barrier(2, timeout=5)
+
+    def handle(message: Message) -> None:
+        if message.body["n"] < 2:
+            both.wait()  # the first of each group meet: groups run at the same time
+        order.append(message.body["n"])
+
+    run_once(handle, queue=queue)
+    assert [n for n in order if n % 2] == [1, 3, 5, 7]
+    assert [n for n in order if not n % 2] == [0, 2, 4, 6]
+
+
+def test_a_failed_message_holds_back_the_rest_of_its_group() -> None:
+    seen: list[int] = []
+
+    def fail_once(message: Message) -> None:
+        seen.append(message.body["n"])
+        if seen == [0]:
+            raise Retry(after=timedelta())
+
+    queue = MemoryQueue(fifo=True)
+    for n in range(4):
+        queue.send({"n": n}, group_id="a")
+    while not queue.empty:
+        run_once(fail_once, queue=queue)
+    assert seen == [0, 0, 1, 2, 3]
+
+
+# Concurrency and stopping
+
+
+def test_as_many_messages_run_at_once_as_concurrency_says() -> None:
+    together = threading.Barrier(4, timeout=5)
+    queue = MemoryQueue({"id": n} for n in range(4))
+    run_once(lambda _message: together.wait() and None, queue=queue, settings=settings(concurrency=4, receive_wait=0))
+    assert queue.empty
+
+
+def test_a_worker_takes_no_more_than_it_can_start_while_handlers_are_slow(eventually: Eventually) -> None:
+    release = threading.Event()
+    queue = MemoryQueue({"id": n} for n in range(30))
+    running = Running(lambda _message: release.wait(10) and None, queue, settings=settings(concurrency=3))
+    eventually(lambda: queue.hidden == 3)
+    assert queue.requests["receive"] == 1  # and the next only when a thread is free
+    release.set()
+    eventually(lambda: queue.empty)
+    assert running.stop() == 0
+
+
+def test_stopping_finishes_what_runs_hands_back_the_rest_and_leaves_nothing_hidden(eventually: Eventually) -> None:
+    started, release = threading.Semaphore(0), threading.Event()
+    fast = [True]
+    seen: list[int] = []
+
+    def handle(message: Message) -> None:
+        started.release()
+        if not fast[0]:
+            release.wait(10)
+        seen.append(message.body["id"])
+
+    queue = MemoryQueue({"id": n} for n in range(2))
+    running = Running(handle, queue, settings=settings(concurrency=2))
+    eventually(lambda: queue.empty)
+    fast[0] = False  # the worker now knows short handlers, and fetches a batch ahead
+    for n in range(2, 40):
+        queue.send({"id": n})
+    for _ in range(4):
+        assert started.acquire(timeout=5)
+    eventually(lambda: queue.hidden > 2)
+    running.worker.request_stop("SIGTERM")
+    eventually(lambda: queue.hidden <= 2)  # what had not begun is visible to others before the running ones end
+    release.set()
+    assert running.join() == 0
+    assert queue.hidden == 0
+    assert len(seen) == 4
+    assert not queue.empty
+
+
+def test_stopping_twice_is_stopping_once() -> None:
+    queue = MemoryQueue()
+    assert Running(done, queue, settings=settings()).stop(times=3) == 0
+
+
+def test_what_an_open_poll_brings_while_stopping_goes_back() -> None:
+    polling, stopping = threading.Event(), threading.Event()
+
+    class Slow(MemoryQueue):
+        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+            polling.set()
+            stopping.wait(5)
+            return super().receive(limit, wait=0, visibility=visibility)
+
+    queue = Slow([{"id": 1}])
+    seen: list[Message] = []
+    running = Running(seen.append, queue, settings=settings())
+    assert polling.wait(5)
+    running.worker.request_stop("SIGTERM")
+    while not running.worker._stopping.wait(0.01):
+        pass
+    stopping.set()
+    assert running.join() == 0
+    assert (seen, queue.hidden, queue.empty) == ([], 0, False)
+
+
+def test_a_handler_that_outlives_the_stop_timeout_is_abandoned_with_its_message_and_key_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Settings, "drain_seconds", 0.05)
+    started, release, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_message: Message) -> None:
+        started.set()
+        release.wait(10)
+        ended.set()
+
+    queue, claims = MemoryQueue([{"id": 1}]), MemoryClaims()
+    running = Running(hang, queue, settings=settings(), claims=claims)
+    assert started.wait(5)
+    assert running.stop() == 0
+    assert queue.hidden == 0
+    assert claims.claim("1", owner="next", seconds=60).state == "granted"
+    release.set()
+    assert ended.wait(5)
+    assert not queue.empty
+
+
+def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Settings, "drain_seconds", 0.05)
+    release = threading.Event()
+    queue = MemoryQueue([{"id": 1}])
+    running = Running(
+        lambda _message: release.wait(10) and None, queue, settings=settings(visibility_timeout=1, max_processing=0)
+    )
+    assert running.join() == 1
+    release.set()
+
+
+def test_a_queue_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.worker.full_jitter", lambda *_a, **_k: 0.0)
+    faults = [ConnectionError("no"), TimeoutError("no")]
+
+    class Flaky(MemoryQueue):
+        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+            if faults:
+                raise faults.pop()
+            return super().receive(limit, wait=wait, visibility=visibility)
+
+    queue = Flaky([{"id": 1}])
+    running = Running(done, queue, settings=settings())
+    eventually(lambda: queue.empty)
+    assert running.stop() == 0
+
+
+def test_a_minute_of_work_is_counted() -> None:
+    def handle(message: Message) -> None:
+        if message.body["id"] == 2:
+            raise Retry("later")
+
+    queue = MemoryQueue([{"id": 1}, {"id": 2}, "{"])
+    lines: list[str] = []
+    worker = Worker(handle, gate=Gate(), queue=queue, settings=SETTINGS, metrics=Metrics("test", write=lines.append))
+    worker.run(until_empty=True)
+    (line,) = map(json.loads, lines)
+    assert (line["MessagesHandled"], line["MessagesFailed"], line["MessagesPoisoned"], line["MessagesDuplicate"]) == (
+        1,
+        1,
+        1,
+        0,
+    )
+    assert len(line["HandlerSeconds"]) == 2

@@ -1,0 +1,32 @@
+"""One snapshot per environment and stack, for review: its diff is what a change does to what is deployed.
+
+`make snapshots` refreshes them. Asset hashes are normalised: a changed handler is not a changed template.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+ASSET_HASH = re.compile(r"[0-9a-f]{64}")
+ENVIRONMENTS = ("local", "dev", "staging", "prod")
+STACKS = ("Platform", "Data", "Workers")
+
+
+def template(assembly: Path, environment: str, stack: str) -> dict[str, Any]:
+    (path,) = (assembly / f"assembly-{environment}").glob(f"{environment}{stack}*.template.json")
+    return dict(json.loads(ASSET_HASH.sub("<asset>", path.read_text())))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_template_is_the_reviewed_one(
+    assembly: Path, environment: str, stack: str, snapshot: SnapshotAssertion
+) -> None:
+    assert template(assembly, environment, stack) == snapshot(
+        extension_class=JSONSnapshotExtension, name=f"{environment}-{stack}"
+    ), "the template differs from its snapshot: read the diff, then refresh with `make snapshots`"

@@ -1,0 +1,74 @@
+"""Metric math over series with holes."""
+
+import pytest
+
+from fargate_workers_toolkit.local.arithmetic.metric_math import MetricMathError, evaluate
+
+NONE = None
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("a + b", [11, NONE, NONE]),
+        ("-a * 2", [-2, NONE, -6]),
+        ("a / 0", [NONE, NONE, NONE]),
+        ("a ^ 2", [1, NONE, 9]),
+        ("a >= 3", [0, NONE, 1]),
+        ("FILL(a, 0)", [1, 0, 3]),
+        ("FILL(a, REPEAT)", [1, 1, 3]),
+        ("FILL(a, b)", [1, 20, 3]),
+        ("IF(a > 1, a, 7)", [7, NONE, 3]),
+        ("IF(FILL(a, 0) > 1, b)", [NONE, NONE, NONE]),
+        ("IF(FILL(a, 0) > 1 AND b > 0, 1, 0)", [0, 0, NONE]),
+        ("FILL(a, 0) > 1 || FILL(b, 0) > 10", [0, 1, 1]),
+        ("MAX(a)", [3, 3, 3]),
+        ("MIN([a, b])", [1, 20, 3]),
+        ("SUM(METRICS())", [11, 20, 3]),
+        ("AVG([a, b])", [5.5, 20, 3]),
+        ("CEIL(a / 2)", [1, NONE, 2]),
+        ("FLOOR(a / 2)", [0, NONE, 1]),
+        ("ABS(-a)", [1, NONE, 3]),
+        ("DIFF(a)", [NONE, NONE, 2]),
+        ("RATE(a)", [NONE, NONE, 2 / 120]),
+        ("RUNNING_SUM(a)", [1, NONE, 4]),
+        ("PERIOD(a)", [60, 60, 60]),
+        ("DATAPOINT_COUNT(a)", [2, 2, 2]),
+        ("TIME_SERIES(5)", [5, 5, 5]),
+    ],
+)
+def test_each_function_answers_period_by_period(expression: str, expected: list[float | None]) -> None:
+    assert evaluate(expression, {"a": [1, NONE, 3], "b": [10, 20, NONE]}) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("expression", "series", "expected"),
+    [
+        ("FILL(visible, 0) + FILL(in_flight, 0)", {"visible": [5, NONE], "in_flight": [NONE, 2]}, [5, 2]),
+        ("visible / IF(FILL(running, 0) < 1, 1, running)", {"visible": [9, 9], "running": [3, 0]}, [3, 9]),
+        ("IF(visible > 0 AND FILL(deleted, 0) < 1, 1, 0)", {"visible": [4, 0], "deleted": [NONE, NONE]}, [1, 0]),
+        ("IF(visible - DIFF(visible) > 0, DIFF(visible), 0)", {"visible": [0, 2, 5]}, [NONE, 0, 3]),
+        ("MAX([failed, kept, lost])", {"failed": [NONE], "kept": [1], "lost": [NONE]}, [1]),
+    ],
+)
+def test_the_catalogues_expressions_work(
+    expression: str, series: dict[str, list[float | None]], expected: list[float | None]
+) -> None:
+    assert evaluate(expression, series) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("a +", "is not metric math"),
+        ("c", "names 'c', which is none of a"),
+        ("ANOMALY_DETECTION_BAND(a)", "ANOMALY_DETECTION_BAND with 1 arguments is not supported"),
+        ("[a, a]", "gives several series"),
+        ("a.__class__", "is not supported"),
+        ("(lambda: 1)()", "is not supported"),
+        ("'text'", "is not supported"),
+    ],
+)
+def test_what_is_not_metric_math_is_refused(expression: str, reason: str) -> None:
+    with pytest.raises(MetricMathError, match=reason):
+        evaluate(expression, {"a": [1]})

@@ -1,0 +1,1 @@
+"""The `fargate-workers` command: runs a synthesized system locally, operates a deployed one."""

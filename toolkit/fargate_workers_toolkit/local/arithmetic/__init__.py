@@ -1,0 +1,1 @@
+"""What AWS calculates, as pure functions: no emulator, no clock, no network."""

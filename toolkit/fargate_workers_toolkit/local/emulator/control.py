@@ -1,0 +1,65 @@
+"""What is not AWS: `/_local/...` on the same port, for the launcher's clients and the tasks' agent."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fargate_workers_toolkit.local.emulator.containers import Containers
+from fargate_workers_toolkit.local.emulator.schedules import Schedules, UnknownScheduleError
+from fargate_workers_toolkit.local.emulator.task_lifecycle import TaskLifecycle
+
+PREFIX = "/_local/"
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Control:
+    """Wraps MiniStack's ASGI application."""
+
+    def __init__(
+        self, application: Application, *, containers: Containers, tasks: TaskLifecycle, schedules: Schedules
+    ) -> None:
+        self._application = application
+        self._containers = containers
+        self._tasks = tasks
+        self._schedules = schedules
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+            await self._application(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        status, answer = await self._answer(scope["method"], scope["path"][len(PREFIX) :].split("/"), body)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+    async def _answer(self, method: str, path: list[str], body: bytes) -> tuple[int, object]:
+        match method, path:
+            case "GET", ["ready"]:
+                return 200, {"ready": True}
+            case "GET", ["containers"]:
+                return 200, [self._describe(container) for container in self._containers.list()]
+            case "POST", ["schedules", group, name, "invocations"]:
+                try:
+                    return 200, {"tasks": await asyncio.to_thread(self._schedules.fire, group, name)}
+                except (UnknownScheduleError, RuntimeError) as error:
+                    return 404, {"message": str(error)}
+            case (("GET" | "PUT"), ["agent", task_id, "task-protection", "v1", "state"]):
+                return 200, self._tasks.protect(task_id, json.loads(body or b"{}") if method == "PUT" else {})
+            case _:
+                return 404, {"message": f"No {method} {PREFIX}{'/'.join(path)}."}
+
+    def _describe(self, container: Any) -> dict[str, Any]:
+        return {
+            "id": container.short_id,
+            "name": container.name,
+            "pid": container.process.pid,
+            "status": container.status,
+            "task": container.labels.get("com.amazonaws.ecs.task-arn"),
+            "log": str(container.process.log),
+        }

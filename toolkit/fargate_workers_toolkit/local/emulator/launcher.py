@@ -1,0 +1,80 @@
+"""Puts the pieces together around MiniStack and serves until told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+
+from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.emulator import containers as container_client
+from fargate_workers_toolkit.local.emulator import ministack_parts, resource_types
+from fargate_workers_toolkit.local.emulator.alarms import Alarms
+from fargate_workers_toolkit.local.emulator.autoscaling import AutoScaling
+from fargate_workers_toolkit.local.emulator.cache import Caches
+from fargate_workers_toolkit.local.emulator.certificates import create_certificates
+from fargate_workers_toolkit.local.emulator.control import Control
+from fargate_workers_toolkit.local.emulator.health_checks import HealthChecks
+from fargate_workers_toolkit.local.emulator.metrics import Metrics
+from fargate_workers_toolkit.local.emulator.queues import Queues
+from fargate_workers_toolkit.local.emulator.reaper import Reaper
+from fargate_workers_toolkit.local.emulator.schedules import Schedules
+from fargate_workers_toolkit.local.emulator.services import Services
+from fargate_workers_toolkit.local.emulator.settings import Settings
+from fargate_workers_toolkit.local.emulator.targets import Targets
+from fargate_workers_toolkit.local.emulator.task_lifecycle import TaskLifecycle
+
+logger = logging.getLogger("local.launcher")
+
+
+def launch(settings: Settings) -> None:
+    """Serves the embedded AWS. Raises MissingPartError where MiniStack is not the version this was written for."""
+    ministack_parts.check()
+    create_certificates(settings.directory / "certificates")
+    clock = Clock(started=time.time(), seconds_per_minute=settings.seconds_per_minute)
+    containers = container_client.install(settings, reaper=Reaper())
+    queues, targets, scaling = Queues(), Targets(clock), AutoScaling(clock)
+    tasks, schedules = TaskLifecycle(containers, clock), Schedules(clock, targets)
+    metrics = Metrics(clock, containers=containers, queues=queues, targets=targets)
+    alarms = Alarms(clock, scaling)
+    resource_types.install()
+    Caches(settings, containers).install()
+    HealthChecks(containers).install()
+    for part in (queues, targets, scaling, tasks, schedules, metrics, alarms):
+        part.install()
+    threading.Thread(target=_tick, args=(clock, metrics, alarms, Services()), daemon=True, name="minutes").start()
+    control = Control(ministack_parts.app.app, containers=containers, tasks=tasks, schedules=schedules)
+    try:
+        asyncio.run(_serve(control, settings))
+    finally:
+        containers.kill_all()
+        # Daemon threads wait for nothing; the reaper ends what they may just have started.
+        os._exit(0)
+
+
+async def _serve(application: Control, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    config = ministack_parts.server_config.Config()
+    config.bind = [f"127.0.0.1:{settings.port}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.5
+    config.loglevel = "WARNING"
+    await ministack_parts.server.serve(application, config, shutdown_trigger=stop.wait)
+
+
+def _tick(clock: Clock, metrics: Metrics, alarms: Alarms, services: Services) -> None:
+    """Every minute in order, none left out: a late one follows at once."""
+    minute = clock.minute(time.time())
+    while True:
+        minute += 1
+        time.sleep(max(0.0, clock.moment(minute) - time.time()))
+        try:
+            metrics.publish(clock.moment(minute) + clock.seconds_per_minute / 2)
+            alarms.evaluate_all(minute)
+            services.tick()
+        except Exception:
+            logger.exception("A minute failed")

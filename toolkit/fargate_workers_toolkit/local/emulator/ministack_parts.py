@@ -1,0 +1,135 @@
+"""The parts of MiniStack this launcher builds on. They are internals: hence one pinned version, checked at start."""
+
+from importlib import import_module, metadata
+from typing import Any
+
+VERSION = "1.5.33"
+
+SYMBOLS = {
+    "app": ("app", "SERVICE_HANDLERS"),
+    "core.responses": ("request_scope", "get_account_id", "get_region", "json_response", "error_response_json"),
+    "core.concurrency": ("resource_lock", "spawn_background"),
+    "core.router": ("SERVICE_PATTERNS",),
+    "services.cloudformation.provisioners": (
+        "_RESOURCE_HANDLERS",
+        "_ec_rg_id",
+        "_normalize_container_defs",
+        "_pascal_to_camel",
+        "_physical_name",
+    ),
+    "services.cloudwatch": (
+        "_alarms",
+        "_calc_stats",
+        "_composite_alarms",
+        "_dims_key",
+        "_dispatch_alarm_actions",
+        "_evaluate_alarm",
+        "_evaluate_parent_alarms",
+        "_metric_bucket",
+        "_metrics",
+        "_put_composite_alarm",
+        "_record_history",
+        "_stat_value",
+        "cloudformation_put_metric_alarm",
+    ),
+    "services.ec2": ("_addresses", "_allocate_address", "_create_nat_gateway", "_nat_gateways"),
+    "services.ecs": (
+        "_ACTION_MAP",
+        "_attach_started_container",
+        "_bump_task_version",
+        "_cleanup_task_resources",
+        "_cluster_name_from_arn",
+        "_emit_awslogs_event",
+        "_iso",
+        "_mark_task_pending",
+        "_mark_task_running",
+        "_mark_task_stopped",
+        "_put_cluster_capacity_providers",
+        "_reconcile_service_tasks",
+        "_record_service_task_failure",
+        "_recount_cluster",
+        "_refresh_service_state",
+        "_resolve_cluster_name",
+        "_resolve_task",
+        "_run_task",
+        "_sanitize",
+        "_services",
+        "_stop_task",
+        "_task_defs",
+        "_task_is_active",
+        "_tasks",
+        "_ts_to_epoch",
+        "_update_service",
+    ),
+    "services.elasticache": ("_ensure_live_containers", "_spawn_redis_container", "_user_groups", "_users"),
+    "services.eventbridge": (
+        "_apply_input_transformer",
+        "_cron_next_fire",
+        "_invoke_target",
+        "_parse_cron_fields",
+        "_parse_rate_seconds",
+        "_pattern_event_view",
+        "_put_events",
+    ),
+    "services.lambda_svc": ("_get_func_record_for_ref",),
+    "services.scheduler": ("_SCHEDULE_TICK_INTERVAL", "_schedules", "_tick_schedules"),
+    "services.secretsmanager": ("_secrets",),
+    "services.sns": ("_topic_by_arn_any_scope",),
+    "services.sqs": (
+        "_Err",
+        "_HANDLERS",
+        "_act_send_message",
+        "_dlq_sweep",
+        "_expire_retained",
+        "_get_q",
+        "_queue_by_arn",
+        "_queues",
+        "_refresh_counts",
+        "_validate_batch_entries",
+    ),
+}
+
+
+class MissingPartError(RuntimeError):
+    """This MiniStack is not the one the launcher was written for."""
+
+
+def check() -> None:
+    """Raises MissingPartError with every part that is not there, before anything is patched."""
+    installed = metadata.version("ministack")
+    missing = [f"{name}.{symbol}" for name, symbols in SYMBOLS.items() for symbol in _missing(name, symbols)]
+    if missing or installed != VERSION:
+        what = f" ({', '.join(missing)} missing)" if missing else ""
+        raise MissingPartError(
+            f"MiniStack {installed} is installed{what}, the launcher needs {VERSION}; delete .local/venv and run again."
+        )
+
+
+def _missing(name: str, symbols: tuple[str, ...]) -> list[str]:
+    module = _part(name)
+    return [symbol for symbol in symbols if not hasattr(module, symbol)]
+
+
+def _part(name: str) -> Any:
+    return import_module(f"ministack.{name}")
+
+
+app = _part("app")
+router = _part("core.router")
+responses = _part("core.responses")
+concurrency = _part("core.concurrency")
+provisioners = _part("services.cloudformation.provisioners")
+cloudwatch = _part("services.cloudwatch")
+ec2 = _part("services.ec2")
+ecs = _part("services.ecs")
+elasticache = _part("services.elasticache")
+eventbridge = _part("services.eventbridge")
+lambda_service = _part("services.lambda_svc")
+scheduler = _part("services.scheduler")
+secretsmanager = _part("services.secretsmanager")
+sns = _part("services.sns")
+sqs = _part("services.sqs")
+
+# The web server MiniStack brings along.
+server: Any = import_module("hypercorn.asyncio")
+server_config: Any = import_module("hypercorn.config")

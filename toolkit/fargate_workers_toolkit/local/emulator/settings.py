@@ -1,0 +1,62 @@
+"""What the launcher is told."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCOUNT = "000000000000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where to listen, what to run, and how long a minute takes."""
+
+    directory: Path
+    assembly: Path
+    python: Path
+    port: int
+    region: str
+    seconds_per_minute: float
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def containers(self) -> Path:
+        return self.directory / "containers"
+
+    @classmethod
+    def from_arguments(cls, arguments: list[str]) -> "Settings":
+        parser = argparse.ArgumentParser(prog="fargate_workers_toolkit.local.emulator", description=__doc__)
+        parser.add_argument("--directory", type=Path, required=True, help="everything this run writes goes here")
+        parser.add_argument("--assembly", type=Path, required=True, help="the synthesized cloud assembly")
+        parser.add_argument("--python", type=Path, required=True, help="the interpreter containers run with")
+        parser.add_argument("--port", type=int, required=True)
+        parser.add_argument("--region", required=True)
+        parser.add_argument("--seconds-per-minute", type=float, required=True)
+        return cls(**vars(parser.parse_args(arguments)))
+
+    def export(self) -> None:
+        """Tells MiniStack, which reads its settings from the environment while it is imported."""
+        os.environ.update(
+            {
+                "BIND_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(self.port),
+                "MINISTACK_HOST": "127.0.0.1",
+                "MINISTACK_ACCOUNT_ID": ACCOUNT,
+                "MINISTACK_REGION": self.region,
+                "STATE_DIR": str(self.directory / "state"),
+                "S3_DATA_DIR": str(self.directory / "s3"),
+                "TMPDIR": str(self.directory),
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+                "LOG_LEVEL": "WARNING",
+                # No container daemon is ever asked, even where there is one.
+                "DOCKER_HOST": "unix:///nonexistent",
+                "AWS_ACCESS_KEY_ID": ACCOUNT,
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_DEFAULT_REGION": self.region,
+            }
+        )

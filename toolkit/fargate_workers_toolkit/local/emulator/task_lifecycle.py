@@ -1,0 +1,210 @@
+"""What MiniStack's ECS leaves out of a task's life: honest stops, events, back-off, scale-in protection."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.emulator.containers import Containers, NotFoundError
+from fargate_workers_toolkit.local.emulator.ministack_parts import concurrency, ecs, eventbridge, responses
+
+SHORT_LIFE_SECONDS = 20
+LONGEST_BACKOFF_SECONDS = 30
+
+
+class TaskLifecycle:
+    """Replaces `StopTask` and hooks into MiniStack's state changes."""
+
+    def __init__(self, containers: Containers, clock: Clock) -> None:
+        self._containers = containers
+        self._clock = clock
+        self._failures: dict[str, int] = {}
+        self._protected_until: dict[str, float] = {}
+
+    def install(self) -> None:
+        ecs._stop_task = ecs._ACTION_MAP["StopTask"] = self.stop_task
+        ecs._ACTION_MAP["UpdateTaskProtection"] = self.update_protection
+        ecs._ACTION_MAP["GetTaskProtection"] = self.get_protection
+        for name in ("_mark_task_pending", "_mark_task_running", "_mark_task_stopped"):
+            setattr(ecs, name, _announcing(getattr(ecs, name)))
+        self._replace = ecs._record_service_task_failure
+        ecs._record_service_task_failure = self.back_off
+
+    # Stopping
+
+    def stop_task(self, request: Mapping[str, Any]) -> Any:
+        """Marks the task as stopping and returns; it is STOPPED, with its real exit codes, once its process ended.
+
+        MiniStack's own says STOPPED with exit code 0 first and then blocks the caller until the process is gone.
+        """
+        cluster = ecs._resolve_cluster_name(request.get("cluster", "default"))
+        if cluster is None:
+            return responses.error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
+        task = ecs._resolve_task(request.get("task", ""), cluster)
+        if task is None:
+            message = "The referenced task was not found."
+            return responses.error_response_json("InvalidParameterException", message, 400)
+        reason = request.get("reason", "Task stopped by user")
+        if reason == "Service scaling down":
+            task = self._unprotected(task)
+        if task is not None and ecs._task_is_active(task["taskArn"], task):
+            self._begin_stop(task, reason)
+        return responses.json_response({"task": ecs._sanitize(task or {})})
+
+    def _begin_stop(self, task: dict[str, Any], reason: str) -> None:
+        by_service = task.get("group", "").startswith("service:") and not reason.startswith("Task stopped by user")
+        with concurrency.resource_lock("ecs-task", task["taskArn"]):
+            task["desiredStatus"] = "STOPPED"
+            task["lastStatus"] = "STOPPING"
+            task["stoppingAt"] = ecs._iso()
+            task["stopCode"] = "ServiceSchedulerInitiated" if by_service else "UserInitiated"
+            task["stoppedReason"] = _service_reason(task, reason) if by_service else reason
+            ecs._bump_task_version(task)
+        _refresh(task)
+        announce(task)
+        concurrency.spawn_background(self._finish_stop, task, thread_name="stop-task")
+
+    def _finish_stop(self, task: dict[str, Any]) -> None:
+        for container, name in zip(task["containers"], list(task.get("_docker_ids") or []), strict=False):
+            try:
+                container["exitCode"] = self._containers.get(name).stop()
+            except NotFoundError:
+                continue
+        with concurrency.resource_lock("ecs-task", task["taskArn"]):
+            task["lastStatus"] = "STOPPED"
+            task["stoppedAt"] = task["executionStoppedAt"] = ecs._iso()
+            for container in task["containers"]:
+                container["lastStatus"] = "STOPPED"
+            ecs._bump_task_version(task)
+        ecs._cleanup_task_resources(task, _Client(self._containers))
+        _refresh(task)
+        announce(task)
+
+    # Replacing
+
+    def back_off(self, task: dict[str, Any], digest_resolution_failed: bool = False) -> None:
+        """Replaces a failed task at once, a task that keeps failing young only after a growing pause, as ECS does."""
+        service = f"{task.get('clusterArn')}/{task.get('group')}"
+        age = time.time() - _epoch(task.get("startedAt") or task.get("createdAt"))
+        failures = self._failures[service] = self._failures.get(service, 0) + 1 if age < SHORT_LIFE_SECONDS else 1
+        delay = min(2 ** (failures - 1) - 1, LONGEST_BACKOFF_SECONDS)
+        account, region = responses.get_account_id(), responses.get_region()
+
+        def replace() -> None:
+            with responses.request_scope(account, region):
+                self._replace(task, digest_resolution_failed)
+
+        if delay:
+            timer = threading.Timer(delay, replace)
+            timer.daemon = True
+            timer.start()
+        else:
+            replace()
+
+    # Scale-in protection
+
+    def protect(self, task_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The agent's `task-protection/v1/state`, as a task reaches it at $ECS_AGENT_URI."""
+        task = next((task for arn, task in _all_tasks() if arn.endswith(f"/{task_id}")), None)
+        if task is None:
+            return {"failure": {"Reason": "MISSING"}}
+        if not task.get("group", "").startswith("service:"):
+            return {"failure": {"Arn": task["taskArn"], "Reason": "TASK_NOT_VALID"}}
+        if "ProtectionEnabled" in request:
+            minutes = float(request.get("ExpiresInMinutes", 120))
+            self._set_protection(task["taskArn"], enabled=bool(request["ProtectionEnabled"]), minutes=minutes)
+        return {"protection": self._protection(task["taskArn"])}
+
+    def update_protection(self, request: Mapping[str, Any]) -> Any:
+        minutes = float(request.get("expiresInMinutes", 120))
+        for arn in request["tasks"]:
+            self._set_protection(arn, enabled=bool(request["protectionEnabled"]), minutes=minutes)
+        return self.get_protection(request)
+
+    def get_protection(self, request: Mapping[str, Any]) -> Any:
+        arns: list[str] = request.get("tasks") or []
+        states = [self._protection(arn) for arn in arns]
+        tasks = [{name[0].lower() + name[1:]: value for name, value in state.items()} for state in states]
+        return responses.json_response({"protectedTasks": tasks, "failures": []})
+
+    def _set_protection(self, arn: str, *, enabled: bool, minutes: float) -> None:
+        if enabled:
+            self._protected_until[arn] = time.time() + minutes * 60
+        else:
+            self._protected_until.pop(arn, None)
+
+    def _is_protected(self, arn: str) -> bool:
+        return self._protected_until.get(arn, 0) > time.time()
+
+    def _protection(self, arn: str) -> dict[str, Any]:
+        protected = self._is_protected(arn)
+        expires = {"ExpirationDate": int(self._protected_until[arn])} if protected else {}
+        return {"TaskArn": arn, "ProtectionEnabled": protected, **expires}
+
+    def _unprotected(self, task: dict[str, Any]) -> dict[str, Any] | None:
+        """The task itself, or another of its service where it is protected; None while all are."""
+        if not self._is_protected(task["taskArn"]):
+            return task
+        others = (other for _, other in _all_tasks() if other.get("group") == task.get("group"))
+        return next(
+            (
+                other
+                for other in others
+                if other["lastStatus"] == "RUNNING"
+                and ecs._task_is_active(other["taskArn"], other)
+                and not self._is_protected(other["taskArn"])
+            ),
+            None,
+        )
+
+
+class _Client:
+    """A docker client with nothing but containers."""
+
+    def __init__(self, containers: Containers) -> None:
+        self.containers = containers
+
+
+def announce(task: Mapping[str, Any]) -> None:
+    """Puts the task's state on the event bus as ECS does."""
+    detail = json.dumps(ecs._sanitize(dict(task)), default=str)
+    put_event("aws.ecs", "ECS Task State Change", detail, [task["taskArn"]])
+
+
+def put_event(source: str, detail_type: str, detail: str, resources: list[str]) -> None:
+    """Puts an event of AWS's own on the default bus, which the API refuses from outside."""
+    entry = {"Source": source, "DetailType": detail_type, "Detail": detail, "Resources": resources}
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def _announcing(mark: Callable[..., bool]) -> Callable[..., bool]:
+    def marked(arn: str, task: dict[str, Any], *arguments: Any, **keywords: Any) -> bool:
+        changed = mark(arn, task, *arguments, **keywords)
+        if changed:
+            announce(task)
+        return changed
+
+    return marked
+
+
+def _service_reason(task: Mapping[str, Any], reason: str) -> str:
+    """The words ECS uses, so that filters on them work."""
+    deployment = task.get("_deployment_id") or "ecs-svc/0"
+    return f"Scaling activity initiated by deployment {deployment}" if reason == "Service scaling down" else reason
+
+
+def _refresh(task: Mapping[str, Any]) -> None:
+    cluster = ecs._cluster_name_from_arn(task.get("clusterArn", ""))
+    if cluster:
+        ecs._recount_cluster(cluster)
+        ecs._refresh_service_state(cluster, task.get("group", ""))
+
+
+def _all_tasks() -> list[tuple[str, dict[str, Any]]]:
+    return [(task["taskArn"], task) for _, task in ecs._tasks.all_items()]
+
+
+def _epoch(iso: str | None) -> float:
+    return ecs._ts_to_epoch(iso) if iso else time.time()

@@ -1,0 +1,43 @@
+"""Says on standard error what happens; standard output stays for results."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+Say = Callable[[str], None]
+
+
+class Progress:
+    """A line for each step when it is done, a spinner while it runs where there is a terminal. Keeps the times."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        # Rich honours NO_COLOR by itself.
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, what: str) -> Generator[Say]:
+        """Runs a step; the block may say how far it is. A step that fails is marked and the error goes on."""
+        started = time.monotonic()
+        said = ""
+        with self._console.status(f"{what} ...") as status:
+
+            def say(text: str) -> None:
+                nonlocal said
+                said = text
+                status.update(Text(f"{what}: {text}"))
+
+            try:
+                yield say
+            except BaseException:
+                self._console.print(self._line("✗", "red", what, said, time.monotonic() - started))
+                raise
+        self.seconds[what] = round(time.monotonic() - started, 1)
+        self._console.print(self._line("✓", "green", what, said, self.seconds[what]))
+
+    def _line(self, mark: str, style: str, what: str, said: str, seconds: float) -> Text:
+        detail = f": {said}" if said else ""
+        return Text.assemble((mark, style), f" {what}{detail} ", (f"({seconds:.1f} s)", "dim"))

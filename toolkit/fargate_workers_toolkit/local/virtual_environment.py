@@ -1,0 +1,47 @@
+"""The embedded AWS's own Python environment: MiniStack pins versions that the project must not share."""
+
+import subprocess
+import sys
+import venv
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fargate_workers_toolkit.local.errors import LocalError
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+STAMP = "requirements.sha256"
+
+
+def prepare(directory: Path) -> Path:
+    """Creates or completes the environment; returns its interpreter. A second call finds the stamp and does nothing."""
+    interpreter = directory / "bin" / "python"
+    stamp = directory / STAMP
+    wanted = sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    if interpreter.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return interpreter
+    uv = _uv()
+    venv.create(directory, clear=True, with_pip=uv is None)
+    install = [uv, "pip", "install", "--python", str(interpreter)] if uv else [str(interpreter), "-m", "pip", "install"]
+    result = subprocess.run(  # noqa: S603
+        [*install, "--quiet", "--require-hashes", "--requirement", str(REQUIREMENTS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines()
+        raise LocalError(
+            f"The embedded AWS could not be installed into {directory}: {lines[-1] if lines else 'no reason given'}"
+        )
+    stamp.write_text(wanted)
+    return interpreter
+
+
+def _uv() -> str | None:
+    """uv installs in a tenth of the time; without it pip does."""
+    try:
+        version("uv")
+    except PackageNotFoundError:
+        return None
+    return str(Path(sys.executable).with_name("uv"))

@@ -1,0 +1,185 @@
+"""The gate: what may pass to a handler. Everything else is poison, with a reason, at its first delivery."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import jsonschema_rs
+
+from fargate_workers_runtime.envelopes import unwrap
+from fargate_workers_runtime.errors import PoisonMessage
+from fargate_workers_runtime.message import Message
+from fargate_workers_runtime.queue import Received
+from fargate_workers_runtime.settings import MAX_MESSAGE_BYTES
+
+#: Deeper JSON is refused: no honest message is, and the next program's stack may be smaller than ours.
+MAX_DEPTH = 100
+
+#: The longest idempotency key, in bytes; a claim's key in DynamoDB takes 2,048.
+MAX_KEY_BYTES = 1024
+
+KeyOf = str | Callable[[Message], str]
+
+
+class Gate:
+    """Size, JSON, envelope, schema, idempotency key: in this order.
+
+    Args:
+        schema: A JSON Schema of the payload. Default: none; any JSON passes.
+        idempotency_key: A JSON pointer to the business id (`"/order_id"`), or a function of the message. Default: the
+            message's id, which a redrive changes.
+        max_bytes: Larger messages are refused. Default: 256 KiB.
+
+    Raises:
+        ValueError: The schema or the pointer is not valid.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: KeyOf | None = None,
+        max_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        # Masked: what an error quotes would carry the message's content into logs. Offline: a schema must not fetch.
+        self._validator = None if schema is None else _validator(schema)
+        self._key = _pointer(idempotency_key) if isinstance(idempotency_key, str) else idempotency_key
+        self._max_bytes = max_bytes
+
+    def open(self, received: Received) -> Message:
+        """The message inside `received`.
+
+        Raises:
+            PoisonMessage: It may not pass.
+        """
+        payload, said = unwrap(self._decode(received.text), parse=self._decode)
+        self._validate(payload)
+        message = Message(
+            id=received.id,
+            body=payload,
+            raw=received.text,
+            attributes={**_strings(received.attributes), **said},
+            idempotency_key=received.id,
+            receive_count=received.receive_count,
+            attempt=received.receive_count,
+            group_id=received.group_id,
+            sent_at=None if received.sent_at is None else datetime.fromtimestamp(received.sent_at, UTC),
+            receipt=received.receipt,
+        )
+        return message if self._key is None else _with_key(message, self._key)
+
+    def _decode(self, text: str) -> Any:
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise PoisonMessage("invalid unicode") from None
+        if size > self._max_bytes:
+            raise PoisonMessage("too large", detail=f"{size} bytes; at most {self._max_bytes} pass")
+        try:
+            body = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        except RecursionError:
+            raise PoisonMessage("nested too deep") from None
+        except json.JSONDecodeError as error:
+            raise PoisonMessage("not JSON", detail=f"{error.msg} at character {error.pos}") from None
+        except ValueError:  # more digits than Python turns into a number
+            raise PoisonMessage("number out of range") from None
+        # Both looks cost a scan, so text that cannot contain the fault skips them.
+        if text.count("[") + text.count("{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+            raise PoisonMessage("nested too deep")
+        if "\\u" in text:
+            _refuse_lone_surrogates(body)
+        return body
+
+    def _validate(self, payload: Any) -> None:
+        if self._validator is None:
+            return
+        try:
+            error = next(iter(self._validator.iter_errors(payload)), None)
+        except ValueError:  # a value that JSON Schema cannot look at, such as a number of 4,000 digits
+            raise PoisonMessage("number out of range") from None
+        if error is not None:
+            where = "".join(f"/{part}" for part in error.schema_path)
+            raise PoisonMessage(f"schema: {where}", detail=f"{_path(error.instance_path)}: {error.message}")
+
+
+def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    try:
+        return jsonschema_rs.validator_for(dict(schema), mask="the value", offline=True)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        raise ValueError(f"The schema is not valid: {error}") from error
+
+
+def _pointer(pointer: str) -> Callable[[Message], str]:
+    """A function that looks up a JSON pointer (RFC 6901)."""
+    if not pointer.startswith("/"):
+        raise ValueError(f"idempotency_key {pointer!r} is not a JSON pointer; write it as '/order_id'.")
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
+
+    def look_up(message: Message) -> str:
+        value: Any = message.body
+        for part in parts:
+            value = value[int(part) if isinstance(value, list) else part]
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise TypeError("not a string or whole number")
+        return str(value)
+
+    return look_up
+
+
+def _with_key(message: Message, key_of: Callable[[Message], str]) -> Message:
+    try:
+        key = key_of(message)
+        fits = 0 < len(key.encode()) <= MAX_KEY_BYTES
+    except Exception as error:
+        raise PoisonMessage("no idempotency key", detail=type(error).__name__) from error
+    if not fits:
+        raise PoisonMessage("no idempotency key", detail=f"it is empty or longer than {MAX_KEY_BYTES} bytes")
+    return replace(message, idempotency_key=key)
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise PoisonMessage("not JSON", detail="NaN and Infinity are not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise PoisonMessage("number out of range")
+    return value
+
+
+def _depth(body: Any) -> int:
+    """Levels of nesting, counted level by level, without recursion."""
+    depth = 0
+    level = _children([[body]])
+    while level:
+        depth += 1
+        level = _children(level)
+    return depth
+
+
+def _children(containers: Iterable[Any]) -> list[Any]:
+    """The objects and arrays directly inside `containers`."""
+    inside: list[Any] = []
+    for container in containers:
+        inside += container.values() if isinstance(container, dict) else container
+    return [each for each in inside if isinstance(each, dict | list)]
+
+
+def _refuse_lone_surrogates(body: Any) -> None:
+    """`"\\ud800"` is JSON that no UTF-8 can hold: the first store it reached would fail."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise PoisonMessage("invalid unicode") from None
+
+
+def _path(parts: list[str | int]) -> str:
+    return "".join(f"/{part}" for part in parts) or "the payload"
+
+
+def _strings(attributes: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value}

@@ -1,0 +1,47 @@
+"""The container's health: a file that the receive loop touches, and the command that looks at it.
+
+    python -m fargate_workers_runtime.health
+
+exits 0 if the file HEALTH_FILE (default /tmp/healthy) is fresh, and 1 with a sentence if not. It imports next to
+nothing: it runs every 30 seconds beside the worker, on the worker's CPU.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+#: A live loop touches the file after each poll of at most 20 s, or each second while all handlers are busy. Two
+#: minutes without are a loop that has stopped, or a queue that has not answered three requests in a row.
+MAX_AGE_SECONDS = 120.0
+
+
+class Heartbeat:
+    """The file, touched at most once a second; without a path, nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._touched = float("-inf")
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if self._path and now - self._touched >= 1:
+            self._path.touch()
+            self._touched = now
+
+
+def fault(path: Path, *, now: float) -> str | None:
+    """What is wrong, as one sentence; None if nothing is."""
+    try:
+        age = now - path.stat().st_mtime
+    except FileNotFoundError:
+        return f"{path} does not exist: the worker has not polled its queue yet."
+    if age > MAX_AGE_SECONDS:
+        return f"{path} is {age:.0f} s old: the worker has stopped polling its queue, or the queue does not answer."
+    return None
+
+
+if __name__ == "__main__":
+    said = fault(Path(os.environ.get("HEALTH_FILE") or "/tmp/healthy"), now=time.time())  # noqa: S108
+    if said:
+        sys.exit(said)

@@ -1,0 +1,164 @@
+"""Settling: messages end in batches of ten, which is most of what a queue worker can save."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fargate_workers_runtime.leases import Lease, Leases
+from fargate_workers_runtime.queue import BATCH, DeadLetter, Failure, Queue
+
+_log = logging.getLogger(__name__)
+
+#: How long an entry waits for nine others, in seconds.
+LINGER = 0.25
+
+#: Sends of one entry, each of which botocore repeats on its own; after that, the message comes back.
+_TRIES = 3
+
+#: Entries that may wait for one kind of request before handlers and receives wait too.
+_MOST_WAITING = 100
+
+
+@dataclass(kw_only=True)
+class _Entry:
+    lease: Lease
+    seconds: int = 0
+    letter: DeadLetter | None = None
+    tries: int = 0
+
+
+@dataclass(eq=False, kw_only=True)
+class _Lane:
+    """One kind of ending, and the entries that wait for its next request."""
+
+    name: Literal["delete", "set_visibility", "bury"]
+    entries: list[_Entry] = field(default_factory=list[_Entry])
+    since: float = 0.0
+
+
+class Settler:
+    """Ends messages: `done` deletes, `back` returns to the queue, `bury` moves to the dead-letter queue.
+
+    Each sends ten entries, or what came within `linger` seconds, in one request; `close` sends all that waits.
+    """
+
+    def __init__(self, queue: Queue, leases: Leases, *, linger: float = LINGER) -> None:
+        self._queue = queue
+        self._leases = leases
+        self._linger = linger
+        self._changed = threading.Condition()
+        self._closing = False
+        self._letters = _Lane(name="bury")
+        self._deletes = _Lane(name="delete")
+        self._visibilities = _Lane(name="set_visibility")
+        self._thread = threading.Thread(target=self._settle, name="settler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def done(self, lease: Lease) -> None:
+        """The message is finished. Its lease is kept until it is deleted: a slow delete must not bring it back."""
+        self._put(self._deletes, _Entry(lease=lease))
+
+    def back(self, lease: Lease, seconds: int) -> None:
+        """The message comes back after `seconds`; 0 at once."""
+        # Forgotten first: a heartbeat between the two would overwrite the back-off.
+        self._leases.forget(lease)
+        self._put(self._visibilities, _Entry(lease=lease, seconds=seconds))
+
+    def bury(self, lease: Lease, *, reason: str, detail: str) -> None:
+        """The message goes to the dead-letter queue, with the reason, and leaves this one once it is there."""
+        letter = DeadLetter(received=lease.received, reason=reason, detail=detail)
+        self._put(self._letters, _Entry(lease=lease, letter=letter))
+
+    def close(self) -> None:
+        """Send everything that waits, and end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _put(self, lane: _Lane, entry: _Entry) -> None:
+        """Add from outside; waits while requests lag behind, so that poison cannot fill the memory."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(lane.entries) < _MOST_WAITING or self._closing)
+        self._add(lane, entry)
+
+    def _add(self, lane: _Lane, entry: _Entry) -> None:
+        with self._changed:
+            if not lane.entries:
+                lane.since = time.monotonic()
+            lane.entries.append(entry)
+            self._changed.notify_all()
+
+    def _settle(self) -> None:
+        while (work := self._next()) is not None:
+            lane, entries = work
+            try:
+                self._send(lane, entries)
+            except Exception as error:
+                _log.warning(
+                    "settle_failed", extra={"fields": {"entries": len(entries), "error": type(error).__name__}}
+                )
+                self._again(lane, entries)
+
+    def _next(self) -> tuple[_Lane, list[_Entry]] | None:
+        """Wait for a batch that is full, old enough, or the last; None when closed and empty."""
+        # Letters first: those that arrive turn into deletes.
+        lanes = (self._letters, self._deletes, self._visibilities)
+        with self._changed:
+            while True:
+                waiting = [lane for lane in lanes if lane.entries]
+                now = time.monotonic()
+                for lane in waiting:
+                    if self._closing or len(lane.entries) >= BATCH or now - lane.since >= self._linger:
+                        entries, lane.entries = lane.entries[:BATCH], lane.entries[BATCH:]
+                        lane.since = now
+                        self._changed.notify_all()
+                        return lane, entries
+                if self._closing:
+                    return None
+                oldest = min((lane.since for lane in waiting), default=None)
+                self._changed.wait(None if oldest is None else oldest + self._linger - now)
+
+    def _send(self, lane: _Lane, entries: list[_Entry]) -> None:
+        if lane is self._letters:
+            failures = self._queue.bury([entry.letter for entry in entries if entry.letter])
+        elif lane is self._deletes:
+            failures = self._queue.delete([entry.lease.received.receipt for entry in entries])
+        else:
+            failures = self._queue.set_visibility([(entry.lease.received.receipt, entry.seconds) for entry in entries])
+        failed = {failure.index: failure for failure in failures}
+        self._again(
+            lane, [entry for index, entry in enumerate(entries) if index in failed and not failed[index].permanent]
+        )
+        for index, entry in enumerate(entries):
+            if index not in failed:
+                self._finish(lane, entry)
+            elif failed[index].permanent:
+                self._give_up(lane, entry, failed[index])
+
+    def _finish(self, lane: _Lane, entry: _Entry) -> None:
+        if lane is self._letters:
+            self._add(self._deletes, _Entry(lease=entry.lease))
+        else:
+            self._leases.forget(entry.lease)
+
+    def _again(self, lane: _Lane, entries: list[_Entry]) -> None:
+        for entry in entries:
+            entry.tries += 1
+            if entry.tries < _TRIES:
+                self._add(lane, entry)
+            else:
+                self._give_up(lane, entry, Failure(index=0, permanent=False, code="tried three times"))
+
+    def _give_up(self, lane: _Lane, entry: _Entry, failure: Failure) -> None:
+        """Nothing is lost.
+
+        The message becomes visible when its time runs out, and the redrive policy counts its deliveries.
+        """
+        self._leases.forget(entry.lease)
+        fields = {"message_id": entry.lease.received.id, "settle": lane.name, "code": failure.code}
+        _log.warning("settle_gave_up", extra={"fields": fields})
