@@ -133,7 +133,7 @@ class WorkerTask(Construct):
         """What the task may do: grants to the task are statements in here."""
         # Beneath the role, so that a service, which waits for the role, starts no task before it may do its work.
         return iam.ManagedPolicy(
-            self.task_role,
+            cast("Construct", self.task_role),
             "Permissions",
             roles=[self.task_role],
             document=iam.PolicyDocument.from_json({"Statement": self._statements}) if self._statements else None,

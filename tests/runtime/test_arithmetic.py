@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fargate_workers_runtime.backoff import CAP, full_jitter
+from fargate_workers_runtime.backoff import CAP, full_jitter, while_held
 from fargate_workers_runtime.batches import batches
 from fargate_workers_runtime.credit import ask_for
 
@@ -41,6 +41,13 @@ def test_backoff_stays_between_zero_and_its_cap(attempt: int) -> None:
 def test_backoff_starts_at_two_seconds_and_ends_at_fifteen_minutes() -> None:
     assert max(full_jitter(1) for _ in range(200)) <= 2
     assert 450 < max(full_jitter(30) for _ in range(200)) <= 900
+
+
+def test_a_held_key_is_waited_for_briefly_first_and_then_for_its_lease_and_longer() -> None:
+    waits = [while_held(120, receive_count=count, mean_seconds=0.5) for count in (1, 2, 3, 4, 5)]
+    assert waits == [3, 120, 240, 480, 960]
+    assert sum(waits) > 900  # the default of MAX_PROCESSING_SECONDS: five deliveries outlast the longest handler
+    assert while_held(1, receive_count=1, mean_seconds=None) == 1
 
 
 @given(st.lists(st.integers(0, 40)))

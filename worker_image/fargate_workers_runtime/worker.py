@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from fargate_workers_runtime.backoff import full_jitter
+from fargate_workers_runtime.backoff import full_jitter, while_held
 from fargate_workers_runtime.claims import Claims, fingerprint
 from fargate_workers_runtime.credit import ask_for
 from fargate_workers_runtime.errors import PoisonMessage, Retry
@@ -292,12 +292,12 @@ class Worker:
             lease.claim_key = message.idempotency_key
             return replace(message, attempt=claim.attempt)
         if claim.state == "held":
-            # Not before the other's lease can have lapsed, and ever later, since the other may renew it for long:
-            # each delivery counts towards the dead-letter queue, where a duplicate has no business.
-            wait = claim.seconds_left * 2 ** (message.receive_count - 1) + random.uniform(0, 1)  # noqa: S311
-            seconds = min(math.ceil(wait), LONGEST_VISIBILITY)
+            wait = while_held(
+                claim.seconds_left, receive_count=message.receive_count, mean_seconds=self._metrics.mean_seconds
+            )
+            seconds = min(math.ceil(wait + random.uniform(0, 1)), LONGEST_VISIBILITY)  # noqa: S311
             _log.info("held_elsewhere", extra={"fields": {"seconds": seconds}})
-            self._settler.back(lease, max(1, seconds))
+            self._settler.back(lease, seconds)
             return False
         if claim.payload != payload:
             self._bury(lease, PoisonMessage("idempotency key reused", detail="the key is done, with another payload"))
