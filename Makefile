@@ -28,7 +28,7 @@ setup: .venv/ready node_modules/ready ## Install everything the project needs in
 
 node_modules/ready: package.json package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "Node or npm is missing: install Node 20 or newer with npm."; exit 2; }
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "Node $$(node --version) is too old: install Node 20 or newer."; exit 2; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "Node $$(node --version) is too old: install Node 20 or newer."; exit 2; }
 	@npm ci --silent
 	@touch $@
 

@@ -33,6 +33,7 @@ class DataStack(Stack):
         self.cache = RedisCache(
             self,
             "ReadModel",
+            purpose="locks",  # totals must never be evicted
             cluster=platform.cluster,
             node_type=environment.cache.node_type,
             multi_az=environment.cache.multi_az,

@@ -28,7 +28,8 @@ class OrderFiles(Construct):
             "Bucket",
             versioned=True,
             encryption=s3.BucketEncryption.KMS,
-            encryption_key=self.key,
+            # The cast is for type checkers: IKey and Key name one parameter differently.
+            encryption_key=cast("kms.IKey", self.key),
             bucket_key_enabled=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
@@ -79,11 +80,12 @@ class OrderFiles(Construct):
 
     def _replicate(self, resource: s3.CfnBucket, replica_bucket_arn: str, replica_key_arn: str) -> None:
         """Copy every object, encrypted with the replica's own key."""
-        role = iam.Role(self, "ReplicationRole", assumed_by=iam.ServicePrincipal("s3.amazonaws.com"))
+        s3_service = cast("iam.IPrincipal", iam.ServicePrincipal("s3.amazonaws.com"))
+        role = iam.Role(self, "ReplicationRole", assumed_by=s3_service)
         policy = iam.ManagedPolicy(
             self,
             "ReplicationPolicy",
-            roles=[role],
+            roles=[cast("iam.IRole", role)],
             document=_document(
                 [
                     _allow(["s3:GetReplicationConfiguration", "s3:ListBucket"], [self.bucket_arn]),

@@ -36,7 +36,6 @@ _NETWORK_INTERFACES = allow(
 class PythonFunction(NamedTuple):
     resource: lambda_.CfnFunction
     name: str
-    arn: str
     log_group_name: str
 
 
@@ -102,7 +101,7 @@ def python_function(
         logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
         vpc_config=_network(scope, cluster) if inside else None,
     )
-    return PythonFunction(function, function.ref, function.attr_arn, log_group_name)
+    return PythonFunction(function, function.ref, log_group_name)
 
 
 def _code(scope: Construct, name: str) -> lambda_.CfnFunction.CodeProperty:

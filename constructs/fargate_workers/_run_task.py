@@ -55,9 +55,7 @@ def run_task(
         "taskCount": 1,
         "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT" if spot else "FARGATE", "weight": 1}],
         # The two services spell the same thing differently.
-        "networkConfiguration": {
-            "awsvpcConfiguration" if service == "scheduler" else "awsVpcConfiguration": network
-        },
+        "networkConfiguration": {"awsvpcConfiguration" if service == "scheduler" else "awsVpcConfiguration": network},
     }
     return RunTask(parameters, role.role.attr_arn)
 

@@ -1,7 +1,8 @@
 """A queue that AWS services write to: TLS only, encrypted by SQS, and only for senders of this account."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_sqs as sqs
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
     from fargate_workers.alerts import Alerts
 
 
-class ServiceQueue(NamedTuple):
-    resource: sqs.CfnQueue
-    arn: str
-    url: str
-    name: str
+class ServiceQueue:
+    """A queue and its tokens; each is read once, and only when somebody needs it."""
+
+    def __init__(self, resource: sqs.CfnQueue) -> None:
+        self.resource = resource
+        self.arn = resource.attr_arn
+        self.url = resource.ref
+
+    @cached_property
+    def name(self) -> str:
+        return self.resource.attr_queue_name
 
 
 def service_queue(
@@ -39,8 +46,9 @@ def service_queue(
         sqs_managed_sse_enabled=True,
         redrive_policy=redrive_policy,
     )
-    resource.apply_removal_policy(removal_policy)
-    queue = ServiceQueue(resource, resource.attr_arn, resource.ref, resource.attr_queue_name)
+    if removal_policy != RemovalPolicy.DESTROY:  # which is what CloudFormation does by itself
+        resource.apply_removal_policy(removal_policy)
+    queue = ServiceQueue(resource)
     sqs.CfnQueuePolicy(scope, f"{id}Policy", queues=[queue.url], policy_document=_policy(queue.arn, senders))
     return queue
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -113,7 +113,7 @@ class Alerts(Construct):
             "Action": "kms:*",
             "Resource": "*",
         }
-        return kms.Key(
+        own = kms.Key(
             self,
             "Key",
             description="Encrypts alerts",
@@ -121,6 +121,7 @@ class Alerts(Construct):
             removal_policy=removal_policy,
             policy=iam.PolicyDocument.from_json(_document(owner, *_key_statements())),
         )
+        return cast("kms.IKey", own)
 
     def _let_services_publish(self) -> None:
         """A topic policy replaces SNS's own: one that only denies locks alarms out (aws-cdk#11121)."""

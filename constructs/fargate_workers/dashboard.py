@@ -1,7 +1,7 @@
 """One page that shows how an environment does."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -51,8 +51,9 @@ class Dashboard(Construct):
         cache: "RedisCache | None" = None,
     ) -> None:
         super().__init__(scope, id)
-        watched = [*workers, *tasks, *([] if cache is None else [cache])]
-        alarms = [alarm for thing in watched for alarm in _alarms_of(thing)]
+        alarms = [alarm for thing in (*workers, *tasks) for alarm in thing.alarms.values()]
+        if cache is not None:
+            alarms += cache.alarms
         # Two round trips for all alarms, where reading each one's ARN takes one per alarm.
         status = cloudwatch.AlarmStatusWidget(alarms=alarms, title="Alarms", width=WIDTH, height=_HEIGHT).to_json()
         names = [
@@ -69,10 +70,6 @@ class Dashboard(Construct):
         if cache is not None:
             rows.append(cache_row(cache.cache_cluster_ids, region()))
         self.dashboard = cloudwatch.CfnDashboard(self, "Dashboard", dashboard_body=body(rows))
-
-
-def _alarms_of(thing: Any) -> Iterable[cloudwatch.CfnAlarm]:
-    return thing.alarms.values() if isinstance(thing.alarms, Mapping) else thing.alarms
 
 
 def body(rows: Iterable[Sequence[Widget]]) -> str:

@@ -100,7 +100,6 @@ class DeadLetterRedrive(Construct):
         )
         self.function = function.resource
         self.function_name = function.name
-        self.function_arn = function.arn
         self.alarms = {
             alarm.id: add_alarm(self, alarm, subject=id, alerts=alerts)
             for alarm in redrive_alarms(function_name=function.name, log_group_name=function.log_group_name)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import jsii
-from aws_cdk import CfnElement, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
@@ -163,24 +163,32 @@ class ObjectCreatedTask(Construct):
 
 def _may_read(bucket: s3.IBucket, id: str, prefix: str) -> iam.ManagedPolicy:
     """A policy beside the bucket, so that what may be done with its objects is read in one place."""
-    statements = [allow(["s3:GetObject", "s3:GetObjectVersion"], f"{bucket.bucket_arn}/{prefix}*")]
+    objects = f"{bucket.bucket_arn}/{prefix}*"
+    statements = [allow(["s3:GetObject", "s3:GetObjectVersion"], objects)]
     if (key := bucket.encryption_key) is not None:
         statements.append(allow(["kms:Decrypt"], key.key_arn))
     policy = iam.ManagedPolicy(
         cast("Construct", bucket), id, document=iam.PolicyDocument.from_json({"Statement": statements})
     )
+    written = _as_written(Stack.of(policy).resolve(objects))
     acknowledge(
         policy,
         {
-            f"AwsSolutions-IAM5[Resource::{_as_written(bucket)}/{prefix}*]": "Objects have the names their senders "
-            f"give them; the wildcard stands for those, in one bucket, under {prefix or 'any prefix'}."
+            f"AwsSolutions-IAM5[Resource::{written}]": "Objects have the names their senders give them; the wildcard "
+            f"stands for those, in one bucket, under {prefix or 'any prefix'}."
         },
     )
     return policy
 
 
-def _as_written(bucket: s3.IBucket) -> str:
-    """The bucket's ARN as cdk-nag writes it."""
-    if isinstance(bucket, s3.Bucket):
-        return f"<{Stack.of(bucket).get_logical_id(cast('CfnElement', bucket.node.default_child))}.Arn>"
-    return bucket.bucket_arn
+def _as_written(resolved: Any) -> str:
+    """A resolved token as cdk-nag writes it: `<Files.Arn>`, `arn:<AWS::Partition>:s3:::files`."""
+    match resolved:
+        case {"Fn::GetAtt": [resource, attribute]}:
+            return f"<{resource}.{attribute}>"
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::Join": [delimiter, parts]}:
+            return str(delimiter).join(_as_written(part) for part in parts)
+        case _:
+            return str(resolved)

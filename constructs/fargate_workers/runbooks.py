@@ -17,18 +17,22 @@ REFRESH = "python -m fargate_workers.runbooks"
 
 def definitions() -> Mapping[str, AlarmDefinition]:
     """Every alarm of the catalogue once, with <placeholders> where a deployed alarm has names."""
-    hourly = timedelta(hours=1)
-    worker = {
-        "queue_name": "<queue>",
-        "dead_letter_queue_name": "<dead-letter-queue>",
-        "cluster_name": "<cluster>",
-        "service_name": "<service>",
-        "worker_name": "<worker>",
-    }
     every = [
-        *catalogue.queue_worker_alarms(**worker, min_tasks=1, max_tasks=10, acceptable_age_seconds=900),
+        *catalogue.queue_worker_alarms(
+            queue_name="<queue>",
+            dead_letter_queue_name="<dead-letter-queue>",
+            cluster_name="<cluster>",
+            service_name="<service>",
+            worker_name="<worker>",
+            min_tasks=1,
+            max_tasks=10,
+            acceptable_age_seconds=900,
+        ),
         *catalogue.scheduled_task_alarms(
-            succeeded_rule_name="<rule>", failed_rule_name="<rule>", worker_name="<worker>", expected_every=hourly
+            succeeded_rule_name="<rule>",
+            failed_rule_name="<rule>",
+            worker_name="<worker>",
+            expected_every=timedelta(hours=1),
         ),
         *catalogue.event_target_alarms(rule_name="<rule>", dead_letter_queue_name="<dead-letter-queue>"),
         *catalogue.redis_alarms(cache_cluster_ids=["<cache>-001", "<cache>-002"], vcpus=2, connection_budget=65_000),

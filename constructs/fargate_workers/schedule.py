@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 _DAY_MINUTES = 24 * 60
 _UNITS = {"minute": 1, "hour": 60, "day": _DAY_MINUTES}
-_MONTHS = dict(zip(("JAN", "FEB", "MAR", "APR", "MAY", "JUN"), range(1, 7), strict=True))
-_MONTHS |= dict(zip(("JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), range(7, 13), strict=True))
+_MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _WEEKDAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 # Enough to meet every weekday on every date, and a leap day; a fixed span gives the same answer every year.
 _DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(8 * 366)]

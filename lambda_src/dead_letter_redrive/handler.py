@@ -28,4 +28,4 @@ def queues(text: str) -> Mapping[str, Queue]:
 
 @cache
 def client() -> Any:
-    return boto3.client("sqs")
+    return boto3.client("sqs")  # pyright: ignore[reportUnknownMemberType]

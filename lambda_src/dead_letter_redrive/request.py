@@ -42,7 +42,7 @@ def parse(event: object, queues: Mapping[str, Queue], *, messages_per_second: in
     rate = fields.get("messages_per_second", messages_per_second)
     if type(rate) is not int or not 1 <= rate <= MAX_MESSAGES_PER_SECOND:
         raise Refused(f"messages_per_second is {rate!r}; use a whole number from 1 to {MAX_MESSAGES_PER_SECOND}.")
-    return Request(cast("Action", action), _queue(fields.get("queue"), queues), rate)
+    return Request(action, _queue(fields.get("queue"), queues), rate)
 
 
 def _queue(name: object, queues: Mapping[str, Queue]) -> Queue:

@@ -312,6 +312,19 @@ def test_a_failed_message_holds_back_the_rest_of_its_group() -> None:
 # Concurrency and stopping
 
 
+def test_a_message_lost_while_it_was_handled_is_not_acknowledged() -> None:
+    queue = MemoryQueue([{"id": 1}])
+    workers: list[Worker] = []
+
+    def lose_it(_message: Message) -> None:
+        (lease,) = workers[0]._leases.held()
+        lease.lost = True
+
+    workers.append(Worker(lose_it, gate=Gate(), queue=queue, settings=SETTINGS))
+    workers[0].run(until_empty=True)
+    assert not queue.empty
+
+
 def test_as_many_messages_run_at_once_as_concurrency_says() -> None:
     together = threading.Barrier(4, timeout=5)
     queue = MemoryQueue({"id": n} for n in range(4))
@@ -359,6 +372,20 @@ def test_stopping_finishes_what_runs_hands_back_the_rest_and_leaves_nothing_hidd
     assert not queue.empty
 
 
+@pytest.mark.parametrize(("stop_timeout", "wait"), [(120, 20), (30, 7), (1, 1)])
+def test_a_poll_ends_well_within_the_stop_timeout(stop_timeout: int, wait: int) -> None:
+    waits: list[int] = []
+
+    class Recording(MemoryQueue):
+        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+            waits.append(wait)
+            return []
+
+    stopping = replace(SETTINGS, receive_wait=20, stop_timeout=stop_timeout)
+    Worker(done, gate=Gate(), queue=Recording(), settings=stopping).run(until_empty=True)
+    assert waits == [wait]
+
+
 def test_stopping_twice_is_stopping_once() -> None:
     queue = MemoryQueue()
     assert Running(done, queue, settings=settings()).stop(times=3) == 0
@@ -388,7 +415,7 @@ def test_what_an_open_poll_brings_while_stopping_goes_back() -> None:
 def test_a_handler_that_outlives_the_stop_timeout_is_abandoned_with_its_message_and_key_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Settings, "drain_seconds", 0.05)
+    monkeypatch.setattr(Settings, "drain_seconds", 0.4)
     started, release, ended = threading.Event(), threading.Event(), threading.Event()
 
     def hang(_message: Message) -> None:

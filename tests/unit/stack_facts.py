@@ -34,7 +34,7 @@ class Facts:
 
     def id_of(self, kind: str, **expected: Any) -> str:
         properties = self.only(kind, **expected)
-        return next(id for id, found in self.resources.items() if found.get("Properties") is properties)
+        return next(name for name, found in self.resources.items() if found.get("Properties") is properties)
 
     def statements(self) -> list[dict[str, Any]]:
         """Every statement of every managed policy."""

@@ -77,6 +77,7 @@ def test_the_command_ends_with_2_and_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["fargate-workers", "local", "down"])
     with pytest.raises(SystemExit) as ended:
         command.main()

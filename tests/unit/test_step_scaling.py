@@ -74,7 +74,11 @@ def test_more_steps_than_aws_takes_are_refused() -> None:
 
 def test_adjustments_are_relative_to_the_first_step() -> None:
     found = adjustments([(100, 2), (500, 5), (2_000, 10)])
-    assert [(each.lower, each.upper, each.change) for each in found] == [(0, 400, 2), (400, 1_900, 5), (1_900, None, 10)]
+    assert [(each.lower, each.upper, each.change) for each in found] == [
+        (0, 400, 2),
+        (400, 1_900, 5),
+        (1_900, None, 10),
+    ]
 
 
 @given(rising_steps)

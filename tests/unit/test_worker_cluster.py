@@ -128,7 +128,7 @@ def test_every_new_network_is_10_0_0_0_and_logs_its_traffic(stacks: dict[str, Fa
 def test_flow_logs_may_write_into_their_own_group_only(stacks: dict[str, Facts]) -> None:
     facts = stacks["nat"]
     (statement,) = facts.statements()
-    assert statement["Resource"] == {"Fn::GetAtt": [facts.id_of("Logs::LogGroup"), "Arn"]}
+    assert statement["Resource"] == [{"Fn::GetAtt": [facts.id_of("Logs::LogGroup"), "Arn"]}]
 
 
 def test_zones_are_found_at_deployment_or_named(stacks: dict[str, Facts]) -> None:

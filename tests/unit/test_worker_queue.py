@@ -177,9 +177,7 @@ def test_a_dead_letter_queue_without_its_queue_is_refused() -> None:
 def test_a_fifo_queue_with_a_standard_dead_letter_queue_is_refused() -> None:
     stack = Stack()
     with pytest.raises(ValueError, match="the queue is FIFO and its dead-letter queue is standard"):
-        WorkerQueue(
-            stack, "Orders", queue=sqs.Queue(stack, "Q", fifo=True), dead_letter_queue=sqs.Queue(stack, "Dead")
-        )
+        WorkerQueue(stack, "Orders", queue=sqs.Queue(stack, "Q", fifo=True), dead_letter_queue=sqs.Queue(stack, "Dead"))
 
 
 def test_a_service_cannot_send_through_the_key_that_aws_manages() -> None:

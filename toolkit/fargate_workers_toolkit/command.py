@@ -1,6 +1,8 @@
 """The `fargate-workers` command."""
 
+import signal
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -17,12 +19,18 @@ def fargate_workers() -> None:
 
 
 def main() -> None:
-    """Ends with 0, with 1 when a check failed, with 2 when something is wrong before anything is done."""
+    """Ends with 0, with 1 when a check failed, with 2 when something has to be mended first."""
+    # As Ctrl-C: what was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except LocalError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

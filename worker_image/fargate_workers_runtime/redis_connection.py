@@ -1,7 +1,4 @@
-"""A Redis client from the environment that RedisCache.grant_connect sets.
-
-TLS, no secret, a bounded pool, short timeouts.
-"""
+"""A Redis client from the environment that RedisCache.grant_connect sets: no secret, a bounded pool, short timeouts."""
 
 import threading
 import time

@@ -155,10 +155,7 @@ class Settler:
                 self._give_up(lane, entry, Failure(index=0, permanent=False, code="tried three times"))
 
     def _give_up(self, lane: _Lane, entry: _Entry, failure: Failure) -> None:
-        """Nothing is lost.
-
-        The message becomes visible when its time runs out, and the redrive policy counts its deliveries.
-        """
+        """Leave the message to its visibility: it comes back, and the redrive policy counts its deliveries."""
         self._leases.forget(entry.lease)
         fields = {"message_id": entry.lease.received.id, "settle": lane.name, "code": failure.code}
         _log.warning("settle_gave_up", extra={"fields": fields})

@@ -71,8 +71,8 @@ class Worker:
         self._metrics = metrics or Metrics(settings.worker_name)
         self._protection = protection
         self._health = Heartbeat(settings.health_file)
-        # A poll that outlasted the drain would bring messages that nobody hands back.
-        self._poll_seconds = min(settings.receive_wait, settings.drain_seconds)
+        # A poll that outlasted the drain would bring messages that nobody hands back, so it ends well within.
+        self._poll_seconds = min(settings.receive_wait, max(1, settings.drain_seconds // 2))
 
         visibility = settings.visibility_timeout
         self._leases = Leases(queue, claims, visibility_timeout=visibility, on_overdue=self._overdue)

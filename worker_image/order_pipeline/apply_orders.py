@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from fargate_workers_runtime import Message, PoisonMessage, connect_redis, run
 from fargate_workers_runtime.clients import dynamodb_client
-from fargate_workers_runtime.settings import text
+from fargate_workers_runtime.settings import number, text
 from fargate_workers_runtime.starting import starting
 from order_pipeline.orders import ORDER_SCHEMA, Order
 from order_pipeline.read_model import ReadModel
@@ -64,7 +64,7 @@ class ApplyOrders:
 
 if __name__ == "__main__":
     with starting():
-        connections = int(os.environ.get("CONCURRENCY") or 10)
+        connections = number(os.environ, "CONCURRENCY", 10, 1, 1_000)
         dynamodb = dynamodb_client(connections=connections)
         read_model = ReadModel(connect_redis(os.environ))
         worker = ApplyOrders(dynamodb, text(os.environ, "ORDERS_TABLE_NAME"), read_model)

@@ -27,7 +27,11 @@ return 0
 
 
 class ReadModel:
-    """Totals per customer. It can be rebuilt from the orders table, whole or in part, by adding every order again."""
+    """Totals per customer, in a cache that evicts nothing (maxmemory-policy noeviction).
+
+    What a failover loses is restored by adding the orders of the table again, all or some: those still counted do not
+    count twice.
+    """
 
     def __init__(self, client: "Redis") -> None:
         self._client = client

@@ -64,7 +64,8 @@ def local_run(
     if as_json:
         _print_json(summary.as_json())
     else:
-        summary.show(Console())
+        # A log has no width of its own.
+        summary.show(Console(width=None if sys.stdout.isatty() else 120))
     if not summary.passed:
         Console(stderr=True).print(f"Logs: {workspace.run}")
         sys.exit(1)

@@ -1,6 +1,7 @@
 """The real CDK CLI, pointed at loopback: synth once, bootstrap, deploy."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -135,9 +136,11 @@ def _last_resource(line: str) -> str:
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """The line that says why: the first failure CloudFormation or the CLI reported, else the last words."""
-    telling = (line for line in lines if "_FAILED" in line or line.startswith("❌") or "Error" in line)
-    return next(telling, next((line for line in reversed(lines) if line), "no output"))
+    """The line that says why: what CloudFormation or Python reported first, else the last words."""
+    failed = (line for line in lines if "_FAILED" in line or line.startswith("❌"))
+    raised = (line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line))
+    said = (line for line in reversed(lines) if line and "Subprocess exited" not in line)
+    return next((line for found in (failed, raised, said) for line in found), "no output")
 
 
 def _digest(root: Path) -> str:

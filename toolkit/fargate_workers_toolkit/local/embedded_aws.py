@@ -42,7 +42,13 @@ class EmbeddedAws:
             self.get("ready")
         except (OSError, ValueError):
             return False
-        return MODULE in processes.command_of(self.pid)
+        return self.is_running
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there and is the launcher: its number may be another's by now."""
+        process = processes.look_up(self.pid)
+        return process is not None and MODULE in process.command
 
     def get(self, path: str) -> Any:
         """Asks the launcher something that is not AWS."""
@@ -70,9 +76,18 @@ def running(workspace: Workspace) -> EmbeddedAws | None:
 
 
 def start(
-    workspace: Workspace, *, interpreter: Path, region: str, seconds_per_minute: float, port: int | None = None
+    workspace: Workspace,
+    *,
+    interpreter: Path,
+    region: str,
+    seconds_per_minute: float,
+    port: int | None = None,
+    owned: bool = False,
 ) -> EmbeddedAws:
-    """Starts the launcher and waits until it answers. Raises LocalError for a used port or a failed start."""
+    """Starts the launcher and waits until it answers. An owned one ends when this process does, however that ends.
+
+    Raises LocalError for a used port or a failed start.
+    """
     port = _free_port(port)
     shutil.rmtree(workspace.run, ignore_errors=True)
     workspace.run.mkdir(parents=True)
@@ -85,11 +100,13 @@ def start(
         "seconds-per-minute": seconds_per_minute,
     }
     options = [f"--{name}={value}" for name, value in arguments.items()]
+    # Our end of the pipe is closed by nobody but the kernel.
+    stdin = os.pipe()[0] if owned else subprocess.DEVNULL
     source_root = str(Path(__file__).parents[2])
     with workspace.launcher_log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
-            [str(interpreter), "-m", MODULE, *options],
-            stdin=subprocess.DEVNULL,
+            [str(interpreter), "-m", MODULE, *options, *(["--owned"] if owned else [])],
+            stdin=stdin,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": source_root, "HOME": str(workspace.home)},
@@ -115,7 +132,7 @@ def stop(workspace: Workspace) -> bool:
         known = EmbeddedAws(**json.loads(workspace.state.read_text()))
     except (OSError, ValueError, TypeError):
         return False
-    if MODULE in processes.command_of(known.pid):
+    if known.is_running:
         processes.end(known.pid, within=STOP_SECONDS)
     for group in processes.left_behind(workspace.containers):
         processes.end_group(group)

@@ -33,11 +33,12 @@ class Progress:
             try:
                 yield say
             except BaseException:
-                self._console.print(self._line("✗", "red", what, said, time.monotonic() - started))
+                self._print("✗", "red", what, said, time.monotonic() - started)
                 raise
         self.seconds[what] = round(time.monotonic() - started, 1)
-        self._console.print(self._line("✓", "green", what, said, self.seconds[what]))
+        self._print("✓", "green", what, said, self.seconds[what])
 
-    def _line(self, mark: str, style: str, what: str, said: str, seconds: float) -> Text:
+    def _print(self, mark: str, style: str, what: str, said: str, seconds: float) -> None:
         detail = f": {said}" if said else ""
-        return Text.assemble((mark, style), f" {what}{detail} ", (f"({seconds:.1f} s)", "dim"))
+        line = Text.assemble((mark, style), f" {what}{detail} ", (f"({seconds:.1f} s)", "dim"))
+        self._console.print(line, soft_wrap=True)

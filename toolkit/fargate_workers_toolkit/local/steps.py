@@ -24,6 +24,7 @@ def up(
     progress: Progress,
     port: int | None = None,
     seconds_per_minute: float = SECONDS_PER_MINUTE,
+    owned: bool = False,
 ) -> EmbeddedAws:
     """The system deployed and running. Where it runs already, deploys again, which changes only what has changed."""
     tools.find_node()
@@ -43,6 +44,7 @@ def up(
                 region=_region(workspace),
                 seconds_per_minute=seconds_per_minute,
                 port=port,
+                owned=owned,
             )
             say(aws.endpoint)
     if not aws.deployed:
@@ -81,7 +83,7 @@ def run(
         raise LocalError("A local system is running already; stop it with `fargate-workers local down`.")
     passed = False
     try:
-        aws = up(workspace, progress=progress, port=port, seconds_per_minute=seconds_per_minute)
+        aws = up(workspace, progress=progress, port=port, seconds_per_minute=seconds_per_minute, owned=True)
         summary = play(workspace, aws, progress=progress)
         passed = summary.passed
     finally:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import venv
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fargate_workers_toolkit.local.errors import LocalError
@@ -20,11 +19,10 @@ def prepare(directory: Path) -> Path:
     wanted = sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
     if interpreter.exists() and stamp.exists() and stamp.read_text() == wanted:
         return interpreter
-    uv = _uv()
-    venv.create(directory, clear=True, with_pip=uv is None)
-    install = [uv, "pip", "install", "--python", str(interpreter)] if uv else [str(interpreter), "-m", "pip", "install"]
+    venv.create(directory, clear=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "--disable-pip-version-check"]
     result = subprocess.run(  # noqa: S603
-        [*install, "--quiet", "--require-hashes", "--requirement", str(REQUIREMENTS)],
+        [*pip, "install", "--quiet", "--require-hashes", "--requirement", str(REQUIREMENTS)],
         capture_output=True,
         text=True,
         check=False,
@@ -36,12 +34,3 @@ def prepare(directory: Path) -> Path:
         )
     stamp.write_text(wanted)
     return interpreter
-
-
-def _uv() -> str | None:
-    """uv installs in a tenth of the time; without it pip does."""
-    try:
-        version("uv")
-    except PackageNotFoundError:
-        return None
-    return str(Path(sys.executable).with_name("uv"))

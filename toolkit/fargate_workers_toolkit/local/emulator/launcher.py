@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -49,21 +50,34 @@ def launch(settings: Settings) -> None:
         asyncio.run(_serve(control, settings))
     finally:
         containers.kill_all()
-        # Daemon threads wait for nothing; the reaper ends what they may just have started.
+        # At once: open long polls and daemon threads wait for nothing, and the reaper ends what they just started.
         os._exit(0)
 
 
 async def _serve(application: Control, settings: Settings) -> None:
+    """Until a signal comes, or standard input closes where somebody owns this process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    if settings.owned:
+        threading.Thread(target=_wait_for_owner, args=(loop, stop), daemon=True, name="owner").start()
     config = ministack_parts.server_config.Config()
     config.bind = [f"127.0.0.1:{settings.port}"]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 0.5
     config.loglevel = "WARNING"
-    await ministack_parts.server.serve(application, config, shutdown_trigger=stop.wait)
+    server = asyncio.create_task(
+        ministack_parts.server.serve(application, config, shutdown_trigger=asyncio.Event().wait)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        server.result()
+
+
+def _wait_for_owner(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    sys.stdin.read()
+    loop.call_soon_threadsafe(stop.set)
 
 
 def _tick(clock: Clock, metrics: Metrics, alarms: Alarms, services: Services) -> None:

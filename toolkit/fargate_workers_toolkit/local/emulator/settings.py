@@ -18,6 +18,7 @@ class Settings:
     port: int
     region: str
     seconds_per_minute: float
+    owned: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -36,6 +37,7 @@ class Settings:
         parser.add_argument("--port", type=int, required=True)
         parser.add_argument("--region", required=True)
         parser.add_argument("--seconds-per-minute", type=float, required=True)
+        parser.add_argument("--owned", action="store_true", help="end when standard input closes")
         return cls(**vars(parser.parse_args(arguments)))
 
     def export(self) -> None:
