@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 CONCURRENCY = 10
 MAX_PROCESSING = 900
 ACCEPTABLE_AGE = 900
-HEALTH_COMMAND = ("CMD", "python", "-m", "fargate_workers_runtime.health")
+# Only our runtime says 3: in an image without it, or without Python, nothing is checked and nothing is killed.
+HEALTH_COMMAND = ("CMD-SHELL", "python -m fargate_workers_runtime.health || [ $? -ne 3 ]")
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
@@ -58,8 +59,9 @@ class QueueWorker(Construct):
     acceptable_age: How old a message may grow before someone is told. Default: 15 minutes.
     spot_from: How many tasks are on demand before the others run on Spot; 0 puts all on Spot, which AWS may stop all at
         once. Default: all on demand.
-    health_check: How ECS asks whether the container is well; False for an image without our runtime. Default: it
-        runs `python -m fargate_workers_runtime.health` every 30 s, after a minute for the start.
+    health_check: How ECS asks whether the container is well; False for an image without a shell. Default: it runs
+        `python -m fargate_workers_runtime.health` every 30 s, after a minute for the start; an image without our
+        runtime passes.
     cpu, memory_mib, architecture, environment, secrets, stop_timeout_seconds: see `WorkerTask`.
     alerts: Default: the cluster's.
 

@@ -48,7 +48,7 @@ TEXTS: dict[str, RunbookText] = {
             "A new version of the worker, or of whoever sends, changed the message.",
         ),
         steps=(
-            f"Look at them without taking them: {_PEEK}. The attribute Reason says why the worker gave one up; "
+            f"Look at them without taking them: {_PEEK}. The attribute dlq.reason says why the worker gave one up; "
             "without it SQS did, after too many receives, and the worker's log says why.",
             f"Read the log at the time they arrived: {_LOGS}.",
             "Mend the cause first. A redrive before that only brings them back here.",

@@ -21,9 +21,9 @@ def test_a_file_touched_lately_is_healthy(tmp_path: Path) -> None:
     assert check(tmp_path / "healthy").returncode == 0
 
 
-def test_a_missing_file_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_sentence_and_exit_code_3(tmp_path: Path) -> None:
     result = check(tmp_path / "healthy")
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert result.stderr == f"{tmp_path / 'healthy'} does not exist: the worker has not polled its queue yet.\n"
 
 

@@ -185,7 +185,7 @@ def test_options_reach_the_container(stacks: dict[str, Facts]) -> None:
 
 def test_ecs_asks_the_heartbeat_file_whether_the_worker_is_well(stacks: dict[str, Facts]) -> None:
     assert container(stacks["default"])["HealthCheck"] == {
-        "Command": ["CMD", "python", "-m", "fargate_workers_runtime.health"],
+        "Command": ["CMD-SHELL", "python -m fargate_workers_runtime.health || [ $? -ne 3 ]"],
         "Interval": 30,
         "Retries": 3,
         "StartPeriod": 60,

@@ -2,8 +2,9 @@
 
     python -m fargate_workers_runtime.health
 
-exits 0 if the file HEALTH_FILE (default /tmp/healthy) is fresh, and 1 with a sentence if not. It imports next to
-nothing: it runs every 30 seconds beside the worker, on the worker's CPU.
+exits 0 if the file HEALTH_FILE (default /tmp/healthy) is fresh, and 3 with a sentence if not: a code that neither
+Python nor a shell gives by itself. It imports next to nothing: it runs every 30 seconds beside the worker, on the
+worker's CPU.
 """
 
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 #: A live loop touches the file after each poll of at most 20 s, or each second while all handlers are busy. Two
 #: minutes without are a loop that has stopped, or a queue that has not answered three requests in a row.
 MAX_AGE_SECONDS = 120.0
+
+EXIT_UNHEALTHY = 3
 
 
 class Heartbeat:
@@ -44,4 +47,5 @@ def fault(path: Path, *, now: float) -> str | None:
 if __name__ == "__main__":
     said = fault(Path(os.environ.get("HEALTH_FILE") or "/tmp/healthy"), now=time.time())  # noqa: S108
     if said:
-        sys.exit(said)
+        print(said, file=sys.stderr)  # noqa: T201  a command's answer
+        sys.exit(EXIT_UNHEALTHY)
