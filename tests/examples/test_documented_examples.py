@@ -20,7 +20,8 @@ def examples() -> list[Any]:
 
 
 @pytest.mark.parametrize("code", examples())
-def test_the_example_runs(code: str, context: dict[str, Any], tmp_path: Path) -> None:
+def test_the_example_runs(code: str, context: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # as its reader would be
     names: dict[str, Any] = {"__name__": "example"}
 
     exec(compile(code, "example", "exec"), names)  # our own documents, nothing else

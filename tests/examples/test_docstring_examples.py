@@ -1,0 +1,83 @@
+"""Every example in the docstrings of the public constructs runs, in a stack that has what the examples speak of."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+
+import fargate_workers
+from fargate_workers import (
+    Alerts,
+    DeduplicationTable,
+    QueueWorker,
+    RedisCache,
+    ScheduledTask,
+    WorkerCluster,
+)
+
+ROOT = Path(__file__).parents[2]
+# A docstring's example: the lines that are indented beneath its prose, before the first argument.
+EXAMPLE = re.compile(r"^\n((?: {4}.+\n?)+)", re.MULTILINE)
+
+
+def documented(name: str, thing: Any) -> Iterator[tuple[str, str]]:
+    yield name, inspect.getdoc(thing) or ""
+    if inspect.isclass(thing):
+        for method, function in vars(thing).items():
+            raw = function.__func__ if isinstance(function, staticmethod) else function
+            if not method.startswith("_") and inspect.isfunction(raw):
+                yield f"{name}.{method}", inspect.getdoc(raw) or ""
+
+
+def examples() -> list[Any]:
+    return [
+        pytest.param(inspect.cleandoc(found), id=where)
+        for name in fargate_workers.__all__
+        for where, text in documented(name, getattr(fargate_workers, name))
+        for found in EXAMPLE.findall(text)
+    ]
+
+
+@pytest.fixture
+def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A stack with everything that the examples mention."""
+    monkeypatch.chdir(ROOT)
+    app = App(context=context)
+    prelude, stack = Stack(app, "Prelude"), Stack(app, "Stack")
+    alerts = Alerts(prelude, "Alerts")
+    cluster = WorkerCluster(prelude, "Cluster", network="nat", alerts=alerts)
+    image = ecs.ContainerImage.from_registry("registry.example.com/orders:1.4.2")
+    workers = {
+        name.lower(): QueueWorker(prelude, name, cluster=cluster, image=image)
+        for name in ("Orders", "Invoices", "Imports")
+    }
+    return {
+        **{name: getattr(fargate_workers, name) for name in fargate_workers.__all__},
+        "self": stack,
+        "alerts": alerts,
+        "cluster": cluster,
+        "image": image,
+        **workers,
+        "bucket": s3.Bucket(prelude, "Bucket"),
+        "files": s3.Bucket(prelude, "Files"),
+        "topic": sns.Topic(prelude, "Topic"),
+        "cache": RedisCache(prelude, "Cache", cluster=cluster),
+        "claims": DeduplicationTable(prelude, "Claims"),
+        "report": ScheduledTask(prelude, "Report", cluster=cluster, image=image, schedule="rate(1 hour)"),
+    }
+
+
+@pytest.mark.parametrize("code", examples())
+def test_the_docstrings_example_runs(code: str, names: dict[str, Any]) -> None:
+    exec(compile(code, "docstring", "exec"), names)  # our own docstrings, nothing else
+
+
+def test_most_public_names_show_an_example() -> None:
+    assert len(examples()) >= 10
