@@ -1,6 +1,6 @@
 """Everything of an environment that holds data."""
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
@@ -41,4 +41,7 @@ class DataStack(Stack):
             removal_policy=removal,
         )
         self.import_queue = WorkerQueue(self, "ImportQueue", removal_policy=removal)
-        self.orders_queue = WorkerQueue(self, "OrdersQueue", removal_policy=removal)
+        # An order takes milliseconds, so half a minute is long; it is how soon a killed task's orders come back.
+        self.orders_queue = WorkerQueue(
+            self, "OrdersQueue", visibility_timeout=Duration.seconds(30), removal_policy=removal
+        )

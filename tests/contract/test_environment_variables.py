@@ -113,7 +113,7 @@ def test_the_settings_are_what_the_construct_documents(workers: dict[str, Any]) 
     settings = Settings.from_environment(container_variables(workers, "ApplyOrders"))
 
     assert settings.worker_name == "ApplyOrders"
-    assert (settings.visibility_timeout, settings.max_processing, settings.concurrency) == (120, 900, 10)
+    assert (settings.visibility_timeout, settings.max_processing, settings.concurrency) == (30, 900, 10)
     assert settings.stop_timeout == 120
     assert settings.health_file == Path("/tmp/healthy")
 

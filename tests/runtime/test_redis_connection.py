@@ -1,5 +1,6 @@
 """The Redis client: TLS against the authority in SSL_CERT_FILE, an IAM token as password, a bounded pool."""
 
+import gc
 import socket
 import ssl
 import threading
@@ -70,6 +71,14 @@ def test_the_password_is_a_signed_connect_request_for_the_cache(monkeypatch: pyt
     assert query["X-Amz-Credential"].endswith("/eu-west-1/elasticache/aws4_request")
     assert query["X-Amz-SignedHeaders"] == "host"
     assert "secret" not in token
+
+
+def test_a_token_is_signed_long_after_everything_else_was_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    credentials = IamCredentials(user="orders", replication_group_id="cache", region="eu-west-1")
+    gc.collect()  # botocore's signer holds only a weak reference to its session's event emitter
+    assert credentials.get_credentials()[1].startswith("cache/?Action=connect")
 
 
 def test_a_token_is_signed_anew_before_its_15_minutes_are_over(monkeypatch: pytest.MonkeyPatch) -> None:

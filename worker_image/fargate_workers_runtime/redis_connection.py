@@ -33,8 +33,9 @@ class IamCredentials(CredentialProvider):
         self._clock = clock
         # The replication group's id stands where a host would, in lower case as ElastiCache keeps it.
         self._url = f"https://{replication_group_id.lower()}/?{urlencode({'Action': 'connect', 'User': user})}"
-        session = Session()
-        if (credentials := session.get_credentials()) is None:
+        # Kept, because the signer refers only weakly to the session's event emitter.
+        self._session = Session()
+        if (credentials := self._session.get_credentials()) is None:
             raise SettingsError(
                 "REDIS_USER is set, but there are no AWS credentials to sign with; give the task a role."
             )
@@ -44,7 +45,7 @@ class IamCredentials(CredentialProvider):
             "elasticache",
             "v4",
             credentials,
-            session.get_component("event_emitter"),
+            self._session.get_component("event_emitter"),
         )
         self._lock = threading.Lock()
         self._token = ""
