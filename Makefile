@@ -61,7 +61,7 @@ lock: setup ## Refresh requirements.txt from pyproject.toml.
 local: setup ## Deploy the system into an embedded AWS on loopback, feed it, check what happened, clean up.
 	@$(BIN)/fargate-workers local run
 
-local-up: setup ## The same, left running for exploring.
+local-up: setup ## Deploy it the same way and leave it running for exploring.
 	@$(BIN)/fargate-workers local up
 
 local-down: setup ## Stop and remove what local-up started.

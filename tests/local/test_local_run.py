@@ -84,7 +84,12 @@ from fargate_workers_toolkit.local import embedded_aws
 from fargate_workers_toolkit.local.workspace import Workspace
 workspace = Workspace(Path({str(other.root)!r}), name={other.name!r})
 aws = embedded_aws.start(
-    workspace, interpreter=Path({str(interpreter)!r}), region="us-east-1", seconds_per_minute=2, owned=True
+    workspace,
+    interpreter=Path({str(interpreter)!r}),
+    region="us-east-1",
+    seconds_per_minute=2,
+    port=embedded_aws.find_port(None),
+    owned=True,
 )
 print(aws.pid, flush=True)
 time.sleep(60)

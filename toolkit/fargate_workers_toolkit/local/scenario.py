@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import redis
-
 from fargate_workers_toolkit.local.checks import Check, check, check_same
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.mailbox import Mail, Mailbox
@@ -56,8 +54,12 @@ class Scenario:
             self._wait(lambda: self._is_done(say))
         with self._progress.step("Wait until the service has scaled in") as say:
             self._wait(lambda: self._is_scaled_in(say))
+        # Before the replay, which scales the service and empties the dead-letter queue for a while.
+        before = [*self._check_scaling(), *self._check_alarm(mailbox)]
+        with self._progress.step("Replay the dead letters") as say:
+            replay = self._replay(say)
         with self._progress.step("Look at what happened"):
-            return [*self._check_orders(), *self._check_scaling(), *self._check_tasks(report_task, mailbox)]
+            return [*self._check_orders(), *before, *self._check_tasks(report_task, mailbox), replay]
 
     # Driving
 
@@ -97,6 +99,31 @@ class Scenario:
         say(f"{running} of {desired} workers")
         return desired == running == self._bounds()[0]
 
+    def _replay(self, say: Callable[[str], None]) -> Check:
+        """Sends the dead letters back with the deployed function; they wake the service, which refuses them again."""
+        answer = self._redrive("start")
+        moved = 0
+
+        def settled() -> bool:
+            nonlocal moved
+            moved = self._redrive("status").get("moved", 0)
+            waiting = sum(self._depth(self._system.orders_queue_url).values())
+            dead = self._depth(self._system.orders_dead_letter_queue_url)["ApproximateNumberOfMessages"]
+            say(f"{moved} moved, {dead} refused again")
+            return moved == dead == len(self._workload.bad) and not waiting
+
+        if "refused" not in answer:
+            self._wait(settled)
+        expected = f"{len(self._workload.bad)} moved, {len(self._workload.bad)} refused again"
+        dead = self._depth(self._system.orders_dead_letter_queue_url)["ApproximateNumberOfMessages"]
+        seen = answer.get("refused", f"{moved} moved, {dead} refused again")
+        return check("The redrive function replays dead letters", expected=expected, seen=seen)
+
+    def _redrive(self, action: str) -> dict[str, Any]:
+        request = json.dumps({"action": action, "queue": "ApplyOrders"}).encode()
+        answer = self._system.client("lambda").invoke(FunctionName=self._system.redrive_function, Payload=request)
+        return json.loads(answer["Payload"].read())
+
     def _wait(self, done: Callable[[], bool], *, pause: float = POLL_SECONDS) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not done() and time.monotonic() < deadline:
@@ -135,6 +162,9 @@ class Scenario:
 
     def _read_model(self) -> dict[str, Totals]:
         """What the cache says of every customer."""
+        # Only the sample needs it: the command must start without.
+        import redis  # noqa: PLC0415
+
         host, port, user = self._system.cache
         with redis.Redis(
             host=host,
@@ -219,20 +249,24 @@ class Scenario:
             ),
         ]
 
-    def _check_tasks(self, report_task: str, mailbox: Mailbox) -> list[Check]:
-        killed, in_flight = self._killed or ("", 0)
-        end = mailbox.wait_for(lambda mail: bool(killed) and mail.get("task") == killed, within=MAIL_SECONDS)
+    def _check_alarm(self, mailbox: Mailbox) -> list[Check]:
         alarm = self._system.dead_letters_alarm
-        alarms = self._system.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
         told = mailbox.wait_for(
             lambda mail: mail.get("AlarmName") == alarm and mail.get("NewStateValue") == "ALARM", within=MAIL_SECONDS
         )
+        alarms = self._system.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+        return [
+            check("The dead-letter alarm was raised", expected="ALARM", seen=alarms[0]["StateValue"]),
+            check("The dead-letter alarm was told", expected="one mail", seen="one mail" if told else "no mail"),
+        ]
+
+    def _check_tasks(self, report_task: str, mailbox: Mailbox) -> list[Check]:
+        killed, in_flight = self._killed or ("", 0)
+        end = mailbox.wait_for(lambda mail: bool(killed) and mail.get("task") == killed, within=MAIL_SECONDS)
         bulk = [name for name in self._table() if name.startswith("bulk-")]
         return [
             check("A busy worker was killed", expected="messages in flight", seen=in_flight, passed=in_flight > 0),
             check("Its end was told on the alerts topic", expected="exit code 137", seen=_exit_code(end)),
-            check("The dead-letter alarm was raised", expected="ALARM", seen=alarms[0]["StateValue"]),
-            check("The dead-letter alarm was told", expected="one mail", seen="one mail" if told else "no mail"),
             check("The bulk file was imported by its own task", expected=self._bulk_rows(), seen=len(bulk)),
             check("The scheduled task ended well", expected="exit code 0", seen=self._exit_code_of(report_task)),
             self._check_report(),

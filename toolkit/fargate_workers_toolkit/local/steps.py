@@ -3,6 +3,7 @@
 import shutil
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 from fargate_workers_toolkit.local import deployment, embedded_aws, tools, virtual_environment
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
@@ -26,36 +27,38 @@ def up(
     seconds_per_minute: float = SECONDS_PER_MINUTE,
     owned: bool = False,
 ) -> EmbeddedAws:
-    """The system deployed and running. Where it runs already, deploys again, which changes only what has changed."""
+    """The system deployed and running. Where it runs already, deploys again, which changes only what has changed.
+
+    Raises LocalError when something is missing; nothing keeps running then that was not running before.
+    """
     tools.find_node()
     cdk = tools.find_cdk(workspace.root)
     aws = embedded_aws.running(workspace)
-    if aws is not None and port not in (None, aws.port):
+    if aws is None:
+        embedded_aws.find_port(port)
+    elif port not in (None, aws.port):
         raise LocalError(f"It runs already, on port {aws.port}; stop it with `fargate-workers local down`.")
     with progress.step("Prepare the embedded AWS's environment"):
         interpreter = virtual_environment.prepare(workspace.venv)
     with progress.step("Synthesize the local environment") as say:
         say("done" if deployment.synthesize(workspace, cdk=cdk) else "nothing changed since the last time")
-    if aws is None:
-        with progress.step("Start the embedded AWS") as say:
-            aws = embedded_aws.start(
-                workspace,
-                interpreter=interpreter,
-                region=_region(workspace),
-                seconds_per_minute=seconds_per_minute,
-                port=port,
-                owned=owned,
-            )
-            say(aws.endpoint)
-    if not aws.deployed:
-        with progress.step("Bootstrap it (cdk bootstrap)"):
-            deployment.bootstrap(workspace, aws, cdk=cdk)
-    with progress.step("Deploy every stack (cdk deploy)") as say:
-        deployment.deploy(workspace, aws, cdk=cdk, say=say)
-        say(f"{len(Assembly.load(workspace.assembly).stacks)} stacks")
-    aws = replace(aws, deployed=True)
-    aws.save(workspace)
-    return aws
+    if aws is not None:
+        return _deploy(workspace, aws, cdk=cdk, progress=progress)
+    with progress.step("Start the embedded AWS") as say:
+        aws = embedded_aws.start(
+            workspace,
+            interpreter=interpreter,
+            region=_region(workspace),
+            seconds_per_minute=seconds_per_minute,
+            port=embedded_aws.find_port(port),
+            owned=owned,
+        )
+        say(aws.endpoint)
+    try:
+        return _deploy(workspace, aws, cdk=cdk, progress=progress)
+    except BaseException:
+        embedded_aws.stop(workspace)
+        raise
 
 
 def play(workspace: Workspace, aws: EmbeddedAws, *, progress: Progress) -> Summary:
@@ -81,14 +84,26 @@ def run(
     """Up, the scenario, down; the logs stay when a check failed."""
     if embedded_aws.running(workspace) is not None:
         raise LocalError("A local system is running already; stop it with `fargate-workers local down`.")
+    aws = up(workspace, progress=progress, port=port, seconds_per_minute=seconds_per_minute, owned=True)
     passed = False
     try:
-        aws = up(workspace, progress=progress, port=port, seconds_per_minute=seconds_per_minute, owned=True)
         summary = play(workspace, aws, progress=progress)
         passed = summary.passed
     finally:
         down(workspace, progress=progress, keep_logs=not passed)
     return summary
+
+
+def _deploy(workspace: Workspace, aws: EmbeddedAws, *, cdk: Path, progress: Progress) -> EmbeddedAws:
+    if not aws.deployed:
+        with progress.step("Bootstrap it (cdk bootstrap)"):
+            deployment.bootstrap(workspace, aws, cdk=cdk)
+    with progress.step("Deploy every stack (cdk deploy)") as say:
+        deployment.deploy(workspace, aws, cdk=cdk, say=say)
+        say(f"{len(Assembly.load(workspace.assembly).stacks)} stacks")
+    deployed = replace(aws, deployed=True)
+    deployed.save(workspace)
+    return deployed
 
 
 def _region(workspace: Workspace) -> str:

@@ -76,6 +76,10 @@ class OrderPipeline:
         return self.physical_id("Workers/ApplyOrders", type="AWS::ECS::Service").rsplit("/", 1)[-1]
 
     @cached_property
+    def redrive_function(self) -> str:
+        return self.physical_id("Workers/DeadLetterRedrive", type="AWS::Lambda::Function")
+
+    @cached_property
     def schedule(self) -> str:
         return self.physical_id("Workers/HourlyReport", type="AWS::Scheduler::Schedule")
 

@@ -8,9 +8,13 @@ from fargate_workers_toolkit.local.errors import LocalError
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths only. `.local/run` holds one run and goes with it; the rest is kept to be fast the next time."""
+    """Paths only. `.local/run` holds one run and goes with it; the rest is kept to be fast the next time.
+
+    A run of another name lives beside it and shares the rest.
+    """
 
     root: Path
+    name: str = "run"
 
     @classmethod
     def here(cls, directory: Path | None = None) -> "Workspace":
@@ -40,7 +44,7 @@ class Workspace:
 
     @property
     def run(self) -> Path:
-        return self.local / "run"
+        return self.local / self.name
 
     @property
     def state(self) -> Path:

@@ -95,8 +95,11 @@ class Alarms:
         key = (metric["Namespace"], metric["MetricName"], cloudwatch._dims_key(dimensions))
         minutes = max(period // 60, 1)
         windows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for point in list(cloudwatch._metrics.get(key) or []):
+        # Newest first, so that what is long past is not looked at.
+        for point in reversed(cloudwatch._metrics.get(key) or []):
             window = (minute - self._clock.minute(point["Timestamp"])) // minutes
+            if window > count:
+                break
             if 0 <= window < count:
                 windows[window].append(point)
         values = [_statistic(windows[window], statistic) if window in windows else None for window in range(count)]

@@ -79,6 +79,7 @@ class Caches:
             ],
             name=f"{name}-tls",
         )
+        server.companions.append(front)
         _wait_for_port(port, front)
         return "127.0.0.1", port, server.id
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fargate_workers_toolkit.local.emulator.local_process import LocalProcess
 from fargate_workers_toolkit.local.emulator.ministack_parts import ecs
-from fargate_workers_toolkit.local.emulator.processes import LocalProcess
 from fargate_workers_toolkit.local.emulator.programs import Program, UnknownImageError, find_program
 from fargate_workers_toolkit.local.emulator.reaper import Reaper
 from fargate_workers_toolkit.local.emulator.settings import ACCOUNT, Settings
@@ -30,7 +30,7 @@ class NotFoundError(DockerError):
 
 
 class Container:
-    """One running (or ended) process under a container's name."""
+    """One running (or ended) process under a container's name. Its companions go when it is removed."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Container:
         self.environment = environment
         self._stop_timeout = stop_timeout
         self._on_removal = on_removal
+        self.companions: list[Container] = []
 
     @property
     def status(self) -> str:
@@ -74,6 +75,8 @@ class Container:
         if self.process.is_running:
             self.process.kill()
         self._on_removal()
+        for companion in self.companions:
+            companion.remove()
 
     def logs(self, *, stream: bool = False, follow: bool = False, **_: object) -> bytes | Iterator[bytes]:
         return self.process.lines(follow=follow) if stream else self.process.log.read_bytes()
@@ -190,6 +193,8 @@ class Containers:
         """The image's and the task's variables; a path on a mounted volume becomes one in the container's directory."""
         mounts: list[Mapping[str, str]] = definition.get("mountPoints") or []
         volumes = [mount["containerPath"] for mount in mounts]
+        for volume in volumes:
+            (directory / volume.lstrip("/")).mkdir(parents=True, exist_ok=True)
         image = {name: program.local_path(value) for name, value in program.environment.items() if name != "PATH"}
         settings = self._settings
         return {
@@ -214,7 +219,7 @@ class Containers:
 def _local_value(value: str, volumes: Sequence[str], directory: Path) -> str:
     for volume in volumes:
         if value == volume or value.startswith(f"{volume}/"):
-            return f"{directory / 'tmp'}{value[len(volume) :]}"
+            return f"{directory}{value}"
     # MiniStack's way for a container to reach the machine it runs on.
     return value.replace("host.docker.internal", "127.0.0.1")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fargate_workers_toolkit.local.emulator.containers import Containers
 from fargate_workers_toolkit.local.emulator.schedules import Schedules, UnknownScheduleError
-from fargate_workers_toolkit.local.emulator.task_lifecycle import TaskLifecycle
+from fargate_workers_toolkit.local.emulator.task_protection import TaskProtection
 
 PREFIX = "/_local/"
 
@@ -18,11 +18,11 @@ class Control:
     """Wraps MiniStack's ASGI application."""
 
     def __init__(
-        self, application: Application, *, containers: Containers, tasks: TaskLifecycle, schedules: Schedules
+        self, application: Application, *, containers: Containers, protection: TaskProtection, schedules: Schedules
     ) -> None:
         self._application = application
         self._containers = containers
-        self._tasks = tasks
+        self._protection = protection
         self._schedules = schedules
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
@@ -50,7 +50,7 @@ class Control:
                 except (UnknownScheduleError, RuntimeError) as error:
                     return 404, {"message": str(error)}
             case (("GET" | "PUT"), ["agent", task_id, "task-protection", "v1", "state"]):
-                return 200, self._tasks.protect(task_id, json.loads(body or b"{}") if method == "PUT" else {})
+                return 200, self._protection.answer_agent(task_id, json.loads(body or b"{}") if method == "PUT" else {})
             case _:
                 return 404, {"message": f"No {method} {PREFIX}{'/'.join(path)}."}
 

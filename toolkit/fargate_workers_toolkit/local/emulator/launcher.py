@@ -25,6 +25,7 @@ from fargate_workers_toolkit.local.emulator.services import Services
 from fargate_workers_toolkit.local.emulator.settings import Settings
 from fargate_workers_toolkit.local.emulator.targets import Targets
 from fargate_workers_toolkit.local.emulator.task_lifecycle import TaskLifecycle
+from fargate_workers_toolkit.local.emulator.task_protection import TaskProtection
 
 logger = logging.getLogger("local.launcher")
 
@@ -36,22 +37,27 @@ def launch(settings: Settings) -> None:
     clock = Clock(started=time.time(), seconds_per_minute=settings.seconds_per_minute)
     containers = container_client.install(settings, reaper=Reaper())
     queues, targets, scaling = Queues(), Targets(clock), AutoScaling(clock)
-    tasks, schedules = TaskLifecycle(containers, clock), Schedules(clock, targets)
+    protection, schedules = TaskProtection(), Schedules(clock, targets)
     metrics = Metrics(clock, containers=containers, queues=queues, targets=targets)
     alarms = Alarms(clock, scaling)
     resource_types.install()
     Caches(settings, containers).install()
     HealthChecks(containers).install()
-    for part in (queues, targets, scaling, tasks, schedules, metrics, alarms):
+    tasks = TaskLifecycle(containers, protection)
+    for part in (queues, targets, scaling, protection, tasks, schedules, metrics, alarms):
         part.install()
     threading.Thread(target=_tick, args=(clock, metrics, alarms, Services()), daemon=True, name="minutes").start()
-    control = Control(ministack_parts.app.app, containers=containers, tasks=tasks, schedules=schedules)
+    control = Control(ministack_parts.app.app, containers=containers, protection=protection, schedules=schedules)
+    code = 1
     try:
-        asyncio.run(_serve(control, settings))
+        asyncio.new_event_loop().run_until_complete(_serve(control, settings))
+        code = 0
+    except Exception:
+        logger.exception("The server failed")
     finally:
         containers.kill_all()
         # At once: open long polls and daemon threads wait for nothing, and the reaper ends what they just started.
-        os._exit(0)
+        os._exit(code)
 
 
 async def _serve(application: Control, settings: Settings) -> None:
@@ -66,6 +72,7 @@ async def _serve(application: Control, settings: Settings) -> None:
     config.bind = [f"127.0.0.1:{settings.port}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
+    # Hypercorn would take over the signals without a trigger of its own, and wait for every long poll with ours.
     server = asyncio.create_task(
         ministack_parts.server.serve(application, config, shutdown_trigger=asyncio.Event().wait)
     )

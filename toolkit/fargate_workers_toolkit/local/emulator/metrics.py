@@ -14,6 +14,8 @@ from fargate_workers_toolkit.local.emulator.targets import Targets
 
 CLOCK_TICKS = 100
 PAGE_BYTES = 4096
+# A day of minutes for a metric of one point a minute: a system left running must not grow for ever.
+KEPT_POINTS = 1440
 COUNTED = (
     "NumberOfMessagesSent",
     "NumberOfMessagesReceived",
@@ -124,7 +126,9 @@ class Metrics:
 def put(namespace: str, name: str, value: float, dimensions: Mapping[str, str], moment: float) -> None:
     """Stores one datapoint as PutMetricData would."""
     point = {"Timestamp": moment, "Value": float(value), "Unit": "None", "Dimensions": dict(dimensions)}
-    cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dict(dimensions)))).append(point)
+    points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dict(dimensions))))
+    points.append(point)
+    del points[:-KEPT_POINTS]
 
 
 def publish_embedded(line: str) -> None:

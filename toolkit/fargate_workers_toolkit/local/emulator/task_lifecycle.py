@@ -1,4 +1,4 @@
-"""What MiniStack's ECS leaves out of a task's life: honest stops, events, back-off, scale-in protection."""
+"""What MiniStack's ECS leaves out of a task's life: honest stops, events, back-off."""
 
 import json
 import threading
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
 from fargate_workers_toolkit.local.emulator.containers import Containers, NotFoundError
 from fargate_workers_toolkit.local.emulator.ministack_parts import concurrency, ecs, eventbridge, responses
+from fargate_workers_toolkit.local.emulator.task_protection import TaskProtection
 
 SHORT_LIFE_SECONDS = 20
 LONGEST_BACKOFF_SECONDS = 30
@@ -17,20 +17,19 @@ LONGEST_BACKOFF_SECONDS = 30
 class TaskLifecycle:
     """Replaces `StopTask` and hooks into MiniStack's state changes."""
 
-    def __init__(self, containers: Containers, clock: Clock) -> None:
+    def __init__(self, containers: Containers, protection: TaskProtection) -> None:
         self._containers = containers
-        self._clock = clock
+        self._protection = protection
         self._failures: dict[str, int] = {}
-        self._protected_until: dict[str, float] = {}
 
     def install(self) -> None:
         ecs._stop_task = ecs._ACTION_MAP["StopTask"] = self.stop_task
-        ecs._ACTION_MAP["UpdateTaskProtection"] = self.update_protection
-        ecs._ACTION_MAP["GetTaskProtection"] = self.get_protection
         for name in ("_mark_task_pending", "_mark_task_running", "_mark_task_stopped"):
             setattr(ecs, name, _announcing(getattr(ecs, name)))
         self._replace = ecs._record_service_task_failure
         ecs._record_service_task_failure = self.back_off
+        self._clean_up = ecs._cleanup_task_resources
+        ecs._cleanup_task_resources = self.clean_up
 
     # Stopping
 
@@ -48,7 +47,7 @@ class TaskLifecycle:
             return responses.error_response_json("InvalidParameterException", message, 400)
         reason = request.get("reason", "Task stopped by user")
         if reason == "Service scaling down":
-            task = self._unprotected(task)
+            task = self._protection.unprotected(task)
         if task is not None and ecs._task_is_active(task["taskArn"], task):
             self._begin_stop(task, reason)
         return responses.json_response({"task": ecs._sanitize(task or {})})
@@ -78,9 +77,13 @@ class TaskLifecycle:
             for container in task["containers"]:
                 container["lastStatus"] = "STOPPED"
             ecs._bump_task_version(task)
-        ecs._cleanup_task_resources(task, _Client(self._containers))
+        self.clean_up(task, None)
         _refresh(task)
         announce(task)
+
+    def clean_up(self, task: dict[str, Any], client: object, extra_container: object = None) -> None:
+        """Removes a task's containers, also after an exit by itself, when MiniStack lets those beside it run on."""
+        self._clean_up(task, client or _Client(self._containers), extra_container)
 
     # Replacing
 
@@ -102,62 +105,6 @@ class TaskLifecycle:
             timer.start()
         else:
             replace()
-
-    # Scale-in protection
-
-    def protect(self, task_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The agent's `task-protection/v1/state`, as a task reaches it at $ECS_AGENT_URI."""
-        task = next((task for arn, task in _all_tasks() if arn.endswith(f"/{task_id}")), None)
-        if task is None:
-            return {"failure": {"Reason": "MISSING"}}
-        if not task.get("group", "").startswith("service:"):
-            return {"failure": {"Arn": task["taskArn"], "Reason": "TASK_NOT_VALID"}}
-        if "ProtectionEnabled" in request:
-            minutes = float(request.get("ExpiresInMinutes", 120))
-            self._set_protection(task["taskArn"], enabled=bool(request["ProtectionEnabled"]), minutes=minutes)
-        return {"protection": self._protection(task["taskArn"])}
-
-    def update_protection(self, request: Mapping[str, Any]) -> Any:
-        minutes = float(request.get("expiresInMinutes", 120))
-        for arn in request["tasks"]:
-            self._set_protection(arn, enabled=bool(request["protectionEnabled"]), minutes=minutes)
-        return self.get_protection(request)
-
-    def get_protection(self, request: Mapping[str, Any]) -> Any:
-        arns: list[str] = request.get("tasks") or []
-        states = [self._protection(arn) for arn in arns]
-        tasks = [{name[0].lower() + name[1:]: value for name, value in state.items()} for state in states]
-        return responses.json_response({"protectedTasks": tasks, "failures": []})
-
-    def _set_protection(self, arn: str, *, enabled: bool, minutes: float) -> None:
-        if enabled:
-            self._protected_until[arn] = time.time() + minutes * 60
-        else:
-            self._protected_until.pop(arn, None)
-
-    def _is_protected(self, arn: str) -> bool:
-        return self._protected_until.get(arn, 0) > time.time()
-
-    def _protection(self, arn: str) -> dict[str, Any]:
-        protected = self._is_protected(arn)
-        expires = {"ExpirationDate": int(self._protected_until[arn])} if protected else {}
-        return {"TaskArn": arn, "ProtectionEnabled": protected, **expires}
-
-    def _unprotected(self, task: dict[str, Any]) -> dict[str, Any] | None:
-        """The task itself, or another of its service where it is protected; None while all are."""
-        if not self._is_protected(task["taskArn"]):
-            return task
-        others = (other for _, other in _all_tasks() if other.get("group") == task.get("group"))
-        return next(
-            (
-                other
-                for other in others
-                if other["lastStatus"] == "RUNNING"
-                and ecs._task_is_active(other["taskArn"], other)
-                and not self._is_protected(other["taskArn"])
-            ),
-            None,
-        )
 
 
 class _Client:
@@ -200,10 +147,6 @@ def _refresh(task: Mapping[str, Any]) -> None:
     if cluster:
         ecs._recount_cluster(cluster)
         ecs._refresh_service_state(cluster, task.get("group", ""))
-
-
-def _all_tasks() -> list[tuple[str, dict[str, Any]]]:
-    return [(task["taskArn"], task) for _, task in ecs._tasks.all_items()]
 
 
 def _epoch(iso: str | None) -> float:
