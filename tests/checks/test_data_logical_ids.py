@@ -26,6 +26,8 @@ def test_what_holds_data_keeps_its_logical_id(assembly: Path, environment: str, 
     (path,) = (assembly / f"assembly-{environment}").glob(f"{environment}{stack}*.template.json")
     resources = json.loads(path.read_text())["Resources"]
 
-    holding_data = {id: resource["Type"] for id, resource in resources.items() if resource["Type"] in HOLDS_DATA}
+    holding_data = {
+        logical_id: resource["Type"] for logical_id, resource in resources.items() if resource["Type"] in HOLDS_DATA
+    }
 
     assert holding_data == FROZEN[stack]

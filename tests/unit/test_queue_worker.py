@@ -10,7 +10,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
+from fargate_workers.deduplication_table import DeduplicationTable
 from fargate_workers.queue_worker import QueueWorker
+from fargate_workers.redis_cache import RedisCache
 from fargate_workers.scaling import Scaling
 from fargate_workers.worker_cluster import WorkerCluster
 from fargate_workers.worker_queue import WorkerQueue
@@ -60,6 +62,15 @@ def chosen(stack: Stack) -> None:
     assert orders.max_tasks == 5
 
 
+def connected(stack: Stack) -> None:
+    ours = cluster(stack)
+    uses: dict[str, Any] = {
+        "claims": DeduplicationTable(stack, "Claims"),
+        "cache": RedisCache(stack, "Cache", cluster=ours),
+    }
+    worker(stack, cluster=ours, **uses)
+
+
 def on_spot(stack: Stack) -> None:
     worker(stack, spot_from=0)
 
@@ -73,7 +84,9 @@ def public(stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def stacks() -> dict[str, Facts]:
-    return synthesize({"default": worker, "fed": fed, "chosen": chosen, "on-spot": on_spot, "public": public})
+    return synthesize(
+        {"default": worker, "fed": fed, "chosen": chosen, "on-spot": on_spot, "public": public, "connected": connected}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +234,21 @@ def test_the_worker_may_use_its_queues_key(stacks: dict[str, Facts]) -> None:
 def test_the_worker_may_protect_its_task_while_it_is_busy(stacks: dict[str, Facts]) -> None:
     attached = [str(role.get("ManagedPolicyArns")) for role in stacks["default"].all("IAM::Role")]
     assert any("TaskProtection" in each for each in attached)
+
+
+def test_a_worker_with_claims_and_a_cache_may_use_them_and_knows_where_they_are(stacks: dict[str, Facts]) -> None:
+    facts = stacks["connected"]
+    actions = [action for each in facts.statements() for action in each["Action"]]
+    assert {"dynamodb:PutItem", "dynamodb:UpdateItem"} <= set(actions)
+    assert any(each["Action"] == "elasticache:Connect" for each in facts.statements())
+    assert {"CLAIMS_TABLE_NAME", "REDIS_HOST", "REDIS_USER"} <= variables(facts).keys()
+    assert variables(facts)["REDIS_MAX_CONNECTIONS"] == "50"
+    assert facts.only("EC2::SecurityGroupEgress")["Description"] == "Redis"
+
+
+def test_a_worker_uses_neither_claims_nor_a_cache_unless_given_one(stacks: dict[str, Facts]) -> None:
+    assert not {"CLAIMS_TABLE_NAME", "REDIS_HOST"} & variables(stacks["default"]).keys()
+    assert stacks["default"].count("EC2::SecurityGroupEgress") == 0
 
 
 def test_grants_to_the_worker_are_permissions_of_its_task(stacks: dict[str, Facts]) -> None:

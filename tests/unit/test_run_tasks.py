@@ -63,7 +63,7 @@ def stacks(context: dict[str, Any]) -> dict[str, Resources]:
         workers, "Bulk", cluster=cluster, image=image, bucket=bucket, prefix="bulk/", suffix=".csv", spot=True
     )
     elsewhere = s3.Bucket.from_bucket_name(workers, "Elsewhere", "existing")
-    ObjectCreatedTask(workers, "Imported", cluster=cluster, image=image, bucket=elsewhere)
+    ObjectCreatedTask(workers, "Imported", cluster=cluster, image=image, bucket=elsewhere, claims=claims)
 
     public = WorkerCluster(bare, "Cluster", network="public")
     ScheduledTask(bare, "Report", cluster=public, image=image, schedule="rate(1 hour)")
@@ -194,6 +194,12 @@ def test_claims_guard_a_run_against_its_own_overlap(workers: Resources) -> None:
 
     assert "CLAIMS_TABLE_NAME" in {variable["Name"] for variable in container["Environment"]}
     assert container["Command"] == ["python", "-m", "report"]
+
+
+def test_claims_guard_an_object_that_is_announced_twice(workers: Resources) -> None:
+    (container,) = one(workers, "AWS::ECS::TaskDefinition", "Imported")["ContainerDefinitions"]
+
+    assert "CLAIMS_TABLE_NAME" in {variable["Name"] for variable in container["Environment"]}
 
 
 def test_a_run_task_has_no_health_check_of_a_poll_loop(workers: Resources) -> None:
