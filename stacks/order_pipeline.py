@@ -4,7 +4,7 @@ from aws_cdk import Environment as CdkEnvironment
 from aws_cdk import Stage
 from constructs import Construct
 
-from fargate_workers.availability_zones import set_availability_zones
+from fargate_workers import set_availability_zones
 from stacks.data_stack import DataStack
 from stacks.environment import Environment
 from stacks.platform_stack import PlatformStack

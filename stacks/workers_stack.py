@@ -38,6 +38,7 @@ class WorkersStack(Stack):
             command=["python", "-m", "order_pipeline.import_files"],
             queue=data.import_queue,
             environment={"ORDERS_QUEUE_URL": data.orders_queue.queue_url},
+            claims=data.claims,
             scaling=Scaling.on_backlog_per_task(10, min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
             spot_from=environment.spot_from,
         )
@@ -52,6 +53,8 @@ class WorkersStack(Stack):
             command=["python", "-m", "order_pipeline.apply_orders"],
             queue=data.orders_queue,
             environment={"ORDERS_TABLE_NAME": data.orders.table_name},
+            claims=data.claims,
+            cache=data.cache,
             scaling=Scaling.on_queue_depth(min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
             spot_from=environment.spot_from,
         )
@@ -67,6 +70,7 @@ class WorkersStack(Stack):
             prefix="bulk/",
             suffix=".csv",
             environment={"ORDERS_QUEUE_URL": data.orders_queue.queue_url},
+            claims=data.claims,
         )
 
         self.hourly_report = ScheduledTask(
@@ -97,12 +101,7 @@ class WorkersStack(Stack):
         )
 
     def _draw_arrows(self, data: DataStack) -> None:
-        """Grant each task exactly what it does with each thing it touches."""
-        data.claims.grant_claim(self.import_orders)
-        data.claims.grant_claim(self.apply_orders)
-        data.claims.grant_claim(self.import_bulk)
-        data.cache.grant_connect(self.apply_orders)
-
+        """Grant each task exactly what it does with orders and files."""
         self.apply_orders.allow(["dynamodb:PutItem"], [data.orders.table_arn])
 
         for producer in (self.import_orders, self.import_bulk):

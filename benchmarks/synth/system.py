@@ -37,9 +37,15 @@ def fargate_workers(stage: Stage, *, workers: int) -> None:
     cache = RedisCache(data, "Cache", cluster=cluster, node_type="cache.m7g.large", snapshot_retention_days=15)
     claims = DeduplicationTable(data, "Claims")
     for stack, name in _places(stage, workers):
-        worker = QueueWorker(stack, name, cluster=cluster, image=_image(), scaling=Scaling.on_queue_depth(max_tasks=10))
-        claims.grant_claim(worker)
-        cache.grant_connect(worker, connections_per_task=5)
+        QueueWorker(
+            stack,
+            name,
+            cluster=cluster,
+            image=_image(),
+            scaling=Scaling.on_queue_depth(max_tasks=2),  # two hundred workers of two tasks fit into one cache
+            claims=claims,
+            cache=cache,
+        )
 
 
 def queue_processing_fargate_service(stage: Stage, *, workers: int) -> None:

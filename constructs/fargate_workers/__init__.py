@@ -2,6 +2,7 @@
 
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers.alerts import Alerts, Subscription
+from fargate_workers.availability_zones import set_availability_zones
 from fargate_workers.container_image import worker_image
 from fargate_workers.dashboard import Dashboard
 from fargate_workers.dead_letter_redrive import DeadLetterRedrive
@@ -31,6 +32,7 @@ __all__ = [
     "WorkerQueue",
     "WorkerTask",
     "acknowledge",
+    "set_availability_zones",
     "switch_on_event_bridge",
     "worker_image",
 ]

@@ -92,7 +92,7 @@ def python_function(
         handler=f"{name}.handler.handler",
         code=_code(scope, name),
         environment=lambda_.CfnFunction.EnvironmentProperty(variables=environment),
-        role=role.role.attr_arn,
+        role=role.role,
         timeout=timeout_seconds,
         memory_size=memory_mib,
         reserved_concurrent_executions=1,

@@ -1,21 +1,14 @@
 """The table that lets a worker claim a message before it works on it."""
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-
-class ClaimingTask(Protocol):
-    """What is needed of whoever claims: a QueueWorker, a WorkerTask or something like them."""
-
-    def allow(self, actions: Sequence[str], resources: Sequence[str]) -> object: ...
-
-    def add_environment(self, name: str, value: str) -> object: ...
+from fargate_workers._access import Access, AccessibleTask
+from fargate_workers._service_role import allow
 
 
 class DeduplicationTable(Construct):
@@ -32,7 +25,7 @@ class DeduplicationTable(Construct):
     recovery, deletion protection, retained.
 
         claims = DeduplicationTable(self, "Claims")
-        claims.grant_claim(orders)
+        QueueWorker(self, "Orders", cluster=cluster, image=image, claims=claims)
 
     encryption_key: A customer key. Default: DynamoDB's own, which costs nothing.
     deletion_protection: Refuse to delete the table until this is switched off. Default: True.
@@ -74,14 +67,18 @@ class DeduplicationTable(Construct):
     def table_arn(self) -> str:
         return self.table.table_arn
 
-    def grant_claim(self, task: ClaimingTask) -> None:
-        """Let `task` read, write, renew and give back claims, singly or within a transaction; set CLAIMS_TABLE_NAME."""
+    @cached_property
+    def access(self) -> Access:
+        """Read, write, renew and give back claims, singly or within a transaction; sets CLAIMS_TABLE_NAME."""
         # TransactWriteItems is authorised through these four; there is no action of that name.
         actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
-        task.allow(actions, [self.table_arn])
+        statements = [allow(actions, self.table_arn)]
         if self.encryption_key is not None:
             # DynamoDB uses the key in the name of whoever calls it.
-            task.allow(
-                ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"], [self.encryption_key.key_arn]
-            )
-        task.add_environment("CLAIMS_TABLE_NAME", self.table_name)
+            key_actions = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+            statements.append(allow(key_actions, self.encryption_key.key_arn))
+        return Access(statements, {"CLAIMS_TABLE_NAME": self.table_name})
+
+    def grant_claim(self, task: AccessibleTask) -> None:
+        """Let a task that was made without `claims=` claim, too."""
+        self.access.give_to(task)

@@ -20,6 +20,7 @@ from fargate_workers.alarm import add_alarm
 from fargate_workers.alarm_catalogue import event_target_alarms
 from fargate_workers.alerts import Alerts
 from fargate_workers.container_image import Architecture
+from fargate_workers.deduplication_table import DeduplicationTable
 from fargate_workers.event_bridge import object_created, switch_on_event_bridge
 from fargate_workers.worker_cluster import WorkerCluster
 from fargate_workers.worker_task import WorkerTask
@@ -66,6 +67,7 @@ class ObjectCreatedTask(Construct):
     prefix, suffix: Which keys count. Default: all.
     command, cpu, memory_mib, architecture, environment, secrets: As for every WorkerTask.
     spot: Whether to run on spare capacity, at a third of the price, which AWS may take back. Default: no.
+    claims: The table by which a task for an object that was announced twice does nothing. Default: none.
     alerts: Who is told. Default: the cluster's.
     """
 
@@ -86,6 +88,7 @@ class ObjectCreatedTask(Construct):
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, ecs.Secret] | None = None,
         spot: bool = False,
+        claims: DeduplicationTable | None = None,
         alerts: Alerts | None = None,
     ) -> None:
         super().__init__(scope, id)
@@ -102,6 +105,7 @@ class ObjectCreatedTask(Construct):
             architecture=architecture,
             environment=environment,
             secrets=secrets,
+            uses=[] if claims is None else [claims.access],
             managed_policies=[_may_read(bucket, f"{id}Reads", prefix or "")],
         )
         alerts = cluster.alerts if alerts is None else alerts

@@ -1,7 +1,7 @@
 """A queue, its dead-letter queue, and the Fargate service that drains it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import jsii
 from aws_cdk import Duration, Names
@@ -20,7 +20,9 @@ from fargate_workers._timing import in_seconds, in_words
 from fargate_workers.alarm import add_alarm
 from fargate_workers.alarm_catalogue import event_target_alarms, queue_worker_alarms
 from fargate_workers.container_image import Architecture
+from fargate_workers.deduplication_table import DeduplicationTable
 from fargate_workers.event_bridge import object_created, switch_on_event_bridge
+from fargate_workers.redis_cache import RedisCache
 from fargate_workers.scaling import Scaling
 from fargate_workers.worker_cluster import WorkerCluster
 from fargate_workers.worker_queue import WorkerQueue
@@ -41,7 +43,7 @@ class QueueWorker(Construct):
     """A queue, its dead-letter queue, and the Fargate service that drains it, with scaling and alarms.
 
         orders = QueueWorker(self, "Orders", cluster=cluster, image=worker_image("worker_image"))
-        invoices.grant_read(orders)
+        bucket.grant_read(orders)
 
     A deployment starts the new tasks before it stops the old ones (100 %/200 %) and is rolled back when they do not
     stay up, or when their handler keeps failing. The template has no desired count: it belongs to the scaling.
@@ -57,6 +59,9 @@ class QueueWorker(Construct):
     concurrency: How many messages a task handles at once. Default: 10.
     max_processing: How long a handler may take over one message. Default: 15 minutes.
     acceptable_age: How old a message may grow before someone is told. Default: 15 minutes.
+    claims: The table by which a message that was delivered twice is worked on once. Default: none.
+    cache: A cache to connect to, with its usual number of connections; for another one see
+        `RedisCache.grant_connect`. Default: none.
     spot_from: How many tasks are on demand before the others run on Spot; 0 puts all on Spot, which AWS may stop all at
         once. Default: all on demand.
     health_check: How ECS asks whether the container is well; False for an image without a shell. Default: it runs
@@ -84,6 +89,8 @@ class QueueWorker(Construct):
         concurrency: int = CONCURRENCY,
         max_processing: Duration | None = None,
         acceptable_age: Duration | None = None,
+        claims: DeduplicationTable | None = None,
+        cache: RedisCache | None = None,
         spot_from: int | None = None,
         health_check: ecs.HealthCheck | Literal[False] | None = None,
         cpu: int = 256,
@@ -133,8 +140,14 @@ class QueueWorker(Construct):
             stop_timeout_seconds=stop_timeout_seconds,
             health_check=_default_health_check() if health_check is None else (health_check or None),
             statements=_queue_statements(self.worker_queue),
+            uses=[
+                *([] if claims is None else [claims.access]),
+                *([] if cache is None else [cache.access(id, max_tasks=self.max_tasks)]),
+            ],
             managed_policies=[cluster.task_protection],
         )
+        if cache is not None:
+            cache.let_in(self.task.connections)
         self.service = ecs.FargateService(
             self,
             "Service",
@@ -177,8 +190,10 @@ class QueueWorker(Construct):
             )
         }
         # Only an alarm which knows nothing of the service may stop its deployment: others would wait for each other.
-        self.service.enable_deployment_alarms(
-            [self.alarms["HandlerFailing"].ref], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
+        # The CDK's enable_deployment_alarms warns of that circle whichever alarm it gets.
+        cast("ecs.CfnService", self.service.node.default_child).add_property_override(
+            "DeploymentConfiguration.Alarms",
+            {"AlarmNames": [self.alarms["HandlerFailing"].ref], "Enable": True, "Rollback": True},
         )
 
     @property

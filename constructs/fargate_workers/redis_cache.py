@@ -1,6 +1,5 @@
 """A Redis-compatible cache that workers reach over TLS, without a password, within a budget of connections."""
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -12,8 +11,10 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from fargate_workers import cache_node
+from fargate_workers._access import Access, AccessibleTask
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers._aws import arn
+from fargate_workers._service_role import allow
 from fargate_workers.alarm import add_alarm
 from fargate_workers.alarm_catalogue import redis_alarms
 from fargate_workers.connection_budget import ConnectionBudget
@@ -31,8 +32,8 @@ PORT = 6380
 _EVICTION: dict[Purpose, str] = {"cache": "allkeys-lru", "locks": "noeviction"}
 
 
-class ConnectingTask(Protocol):
-    """What is needed of whoever connects: a QueueWorker, a WorkerTask or something like them."""
+class ConnectingTask(AccessibleTask, Protocol):
+    """What is needed of whoever is let in later: a QueueWorker or something like it."""
 
     @property
     def name(self) -> str: ...
@@ -42,10 +43,6 @@ class ConnectingTask(Protocol):
 
     @property
     def connections(self) -> ec2.Connections: ...
-
-    def allow(self, actions: Sequence[str], resources: Sequence[str]) -> object: ...
-
-    def add_environment(self, name: str, value: str) -> object: ...
 
 
 @jsii.implements(ec2.IConnectable)
@@ -57,7 +54,7 @@ class RedisCache(Construct):
     a task signs a token with its own role.
 
         cache = RedisCache(self, "Cache", cluster=cluster)
-        cache.grant_connect(orders)
+        QueueWorker(self, "Orders", cluster=cluster, image=image, cache=cache)
 
     cluster: The cluster whose VPC and subnets the cache stands in.
     purpose: "cache" evicts the least recently used keys when memory is full (`allkeys-lru`); "locks" refuses writes
@@ -73,7 +70,7 @@ class RedisCache(Construct):
     removal_policy: Default: SNAPSHOT, one last snapshot. RETAIN keeps the cache and everything it stands on.
 
     Raises ValueError when a value is impossible, and when the workers could open more connections than the cache
-    bears (see `grant_connect`).
+    bears (see `access`).
     """
 
     def __init__(
@@ -185,34 +182,46 @@ class RedisCache(Construct):
         return self._connections
 
     def grant_connect(self, task: ConnectingTask, *, connections_per_task: int | None = None) -> None:
-        """Let `task` sign in and reach the cache, tell it where that is, and count its connections.
+        """Let a task that was made without `cache=` connect, too, or with another number of connections.
+
+        `connections_per_task` is the size of the pool in each task. Default: 50, or as many as are left when that is
+        fewer. Raises ValueError as `access` does.
+        """
+        access = self.access(task.name, max_tasks=task.max_tasks, connections_per_task=connections_per_task)
+        access.give_to(task)
+        self.let_in(task.connections)
+
+    def let_in(self, connections: ec2.Connections) -> None:
+        """Open the network between `connections` and the cache."""
+        # From the task's side, so that both rules end up in its stack: the cache's stack never points back at it.
+        connections.allow_to_default_port(self._connections, "Redis")
+
+    def access(self, name: str, *, max_tasks: int, connections_per_task: int | None = None) -> Access:
+        """Sign in to the cache and know where it is; counts the connections of `name`'s tasks.
 
         Sets REDIS_HOST, REDIS_PORT, REDIS_TLS, REDIS_USER, REDIS_REPLICATION_GROUP_ID and REDIS_MAX_CONNECTIONS, the
-        size of the pool in each task. `connections_per_task` decides that size. Default: 50, or as many as are left
-        when that is fewer.
+        size of the pool in each task: `connections_per_task`. Default: 50, or as many as are left when that is fewer.
 
         Raises ValueError when max tasks x pool x 2 (a deployment runs old and new tasks together), over all workers,
         exceeds 80 % of what a node accepts.
         """
-        self.budget = self.budget.grant(task.name, max_tasks=task.max_tasks, connections_per_task=connections_per_task)
-        task.allow(
+        self.budget = self.budget.grant(name, max_tasks=max_tasks, connections_per_task=connections_per_task)
+        connect = allow(
             ["elasticache:Connect"],
-            [
-                arn("elasticache", f"replicationgroup:{self.replication_group_id}"),
-                arn("elasticache", f"user:{self.user_name}"),
-            ],
+            arn("elasticache", f"replicationgroup:{self.replication_group_id}"),
+            arn("elasticache", f"user:{self.user_name}"),
         )
-        # From the task's side, so that both rules end up in its stack: the cache's stack never points back at it.
-        task.connections.allow_to_default_port(self._connections, "Redis")
-        for name, value in {
-            "REDIS_HOST": self.host,
-            "REDIS_PORT": self.port,
-            "REDIS_TLS": "true",
-            "REDIS_USER": self.user_name,
-            "REDIS_REPLICATION_GROUP_ID": self.replication_group_id,
-            "REDIS_MAX_CONNECTIONS": str(self.budget.shares[-1].connections_per_task),
-        }.items():
-            task.add_environment(name, value)
+        return Access(
+            [connect],
+            {
+                "REDIS_HOST": self.host,
+                "REDIS_PORT": self.port,
+                "REDIS_TLS": "true",
+                "REDIS_USER": self.user_name,
+                "REDIS_REPLICATION_GROUP_ID": self.replication_group_id,
+                "REDIS_MAX_CONNECTIONS": str(self.budget.shares[-1].connections_per_task),
+            },
+        )
 
     def _keep(self, removal_policy: RemovalPolicy) -> None:
         self.replication_group.apply_removal_policy(removal_policy)

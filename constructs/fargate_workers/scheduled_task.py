@@ -91,9 +91,8 @@ class ScheduledTask(Construct):
             architecture=architecture,
             environment=environment,
             secrets=secrets,
+            uses=[] if claims is None else [claims.access],
         )
-        if claims is not None:
-            claims.grant_claim(self.task)
         alerts = cluster.alerts if alerts is None else alerts
         self.dead_letter_queue_arn = undelivered_queue(self, alerts).arn
         run = run_task(self, "scheduler", self.task, dead_letter_queue_arn=self.dead_letter_queue_arn, spot=spot)

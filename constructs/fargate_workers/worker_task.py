@@ -12,6 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from fargate_workers._access import Access
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers._aws import account, arn
 from fargate_workers._durations import seconds
@@ -43,6 +44,7 @@ class WorkerTask(Construct):
     stop_timeout_seconds: How long a stopping task may go on. Default: 120, Fargate's longest.
     health_check: How ECS asks whether the container is well. Default: it does not ask.
     statements: What the task may do from the start, as IAM statements. Default: nothing.
+    uses: What other constructs must allow and tell the task, so that it may use them. Default: nothing.
     managed_policies: Policies to attach to the task's role. Default: none.
 
     Raises ValueError when `stop_timeout_seconds` is not within 2 to 120.
@@ -65,6 +67,7 @@ class WorkerTask(Construct):
         stop_timeout_seconds: int = STOP_TIMEOUT_SECONDS,
         health_check: ecs.HealthCheck | None = None,
         statements: Sequence[Mapping[str, Any]] = (),
+        uses: Sequence[Access] = (),
         managed_policies: Sequence[iam.IManagedPolicy] = (),
     ) -> None:
         super().__init__(scope, id)
@@ -102,6 +105,7 @@ class WorkerTask(Construct):
             command=None if command is None else list(command),
             environment={
                 **(environment or {}),
+                **{name: value for access in uses for name, value in access.environment.items()},
                 "WORKER_NAME": name,
                 "HEALTH_FILE": HEALTH_FILE,
                 "STOP_TIMEOUT_SECONDS": str(stop_timeout_seconds),
@@ -124,8 +128,8 @@ class WorkerTask(Construct):
             ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False)  # noqa: S108
         )
         self._keep_execution_grants_in_managed_policy(image)
-        self._statements = list(statements)
-        if statements:
+        self._statements = [*statements, *(statement for access in uses for statement in access.statements)]
+        if self._statements:
             _ = self.permissions
 
     @cached_property

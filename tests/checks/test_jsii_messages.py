@@ -15,7 +15,7 @@ from stacks.order_pipeline import OrderPipeline
 
 ROOT = Path(__file__).parents[2]
 # A ratchet. One create per resource makes 1.0; the rest buys CDK objects to build on, and tokens to name them by.
-MOST_PER_RESOURCE = 2.5
+MOST_PER_RESOURCE = 2.2
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,20 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
+from syrupy.location import PyTestLocation
+from syrupy.types import SnapshotIndex
 
 ASSET_HASH = re.compile(r"[0-9a-f]{64}")
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 STACKS = ("Platform", "Data", "Workers")
+
+
+class OneFilePerStack(JSONSnapshotExtension):
+    """Files named prod-Data.json and so on."""
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
+        return str(index)
 
 
 def template(assembly: Path, environment: str, stack: str) -> dict[str, Any]:
@@ -28,5 +38,5 @@ def test_the_template_is_the_reviewed_one(
     assembly: Path, environment: str, stack: str, snapshot: SnapshotAssertion
 ) -> None:
     assert template(assembly, environment, stack) == snapshot(
-        extension_class=JSONSnapshotExtension, name=f"{environment}-{stack}"
+        extension_class=OneFilePerStack, name=f"{environment}-{stack}"
     ), "the template differs from its snapshot: read the diff, then refresh with `make snapshots`"
