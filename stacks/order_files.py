@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from fargate_workers import acknowledge, switch_on_event_bridge
+from fargate_workers import COMPLIANCE_PACKS, acknowledge, switch_on_event_bridge
 from stacks.environment import Environment
 
 
@@ -41,12 +41,16 @@ class OrderFiles(Construct):
 
         resource = cast("s3.CfnBucket", self.bucket.node.default_child)
         self._logical_id = Stack.of(self).get_logical_id(resource)
-        if environment.access_log_bucket is not None:
+        if environment.access_log_bucket is None:
+            self._go_without("S3BucketLoggingEnabled", "S1", setting="access_log_bucket")
+        else:
             resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
                 destination_bucket_name=environment.access_log_bucket,
                 log_file_prefix=f"{environment.name}/order-files/",
             )
-        if environment.replica_bucket_arn is not None and environment.replica_key_arn is not None:
+        if environment.replica_bucket_arn is None or environment.replica_key_arn is None:
+            self._go_without("S3BucketReplicationEnabled", setting="replica_bucket_arn")
+        else:
             self._replicate(resource, environment.replica_bucket_arn, environment.replica_key_arn)
 
     def policy(self, id: str, *, read: Sequence[str] = (), write: Sequence[str] = ()) -> iam.ManagedPolicy:
@@ -74,6 +78,13 @@ class OrderFiles(Construct):
             },
         )
         return policy
+
+    def _go_without(self, rule: str, *solutions: str, setting: str) -> None:
+        """Acknowledge what the environment chose to do without."""
+        findings = [f"{pack}-{rule}" for pack in COMPLIANCE_PACKS]
+        findings += [f"AwsSolutions-{solution}" for solution in solutions]
+        reason = f"This environment's file names no {setting}: it has decided to do without."
+        acknowledge(self.bucket, dict.fromkeys(findings, reason))
 
     def _objects(self, prefix: str) -> str:
         return f"{self.bucket_arn}/{prefix}*"

@@ -1,6 +1,6 @@
 """Queue workers, scheduled tasks and event-driven tasks on AWS Fargate, as AWS CDK constructs."""
 
-from fargate_workers._acknowledge import acknowledge
+from fargate_workers._acknowledge import COMPLIANCE_PACKS, acknowledge
 from fargate_workers.alerts import Alerts, Subscription
 from fargate_workers.availability_zones import set_availability_zones
 from fargate_workers.container_image import worker_image
@@ -18,6 +18,7 @@ from fargate_workers.worker_queue import WorkerQueue
 from fargate_workers.worker_task import WorkerTask
 
 __all__ = [
+    "COMPLIANCE_PACKS",
     "Alerts",
     "Dashboard",
     "DeadLetterRedrive",

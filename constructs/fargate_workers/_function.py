@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from fargate_workers._acknowledge import acknowledge
+from fargate_workers._acknowledge import COMPLIANCE_PACKS, acknowledge
 from fargate_workers._service_role import allow, service_role
 from fargate_workers._sources import source_dir
 
@@ -101,6 +101,9 @@ def python_function(
         logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
         vpc_config=_network(scope, cluster) if inside else None,
     )
+    if not inside:
+        reason = 'network="public" was chosen: in a public subnet the function would have no way out to AWS.'
+        acknowledge(function, {f"{pack}-LambdaInsideVPC": reason for pack in COMPLIANCE_PACKS})
     return PythonFunction(function, function.ref, log_group_name)
 
 

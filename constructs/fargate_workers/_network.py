@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from fargate_workers._acknowledge import acknowledge
+from fargate_workers._acknowledge import COMPLIANCE_PACKS, acknowledge
 from fargate_workers._service_role import allow, service_role
 
 Network = Literal["nat", "endpoints", "public"]
@@ -30,7 +30,6 @@ TASK_SUBNETS: Mapping[Network, ec2.SubnetType] = {
     "endpoints": ec2.SubnetType.PRIVATE_ISOLATED,
     "public": ec2.SubnetType.PUBLIC,
 }
-_PACKS_ON_DEFAULT_SECURITY_GROUP = ("HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321")
 
 
 def new_vpc(
@@ -51,15 +50,18 @@ def new_vpc(
         # Closing the default security group would take a custom-resource Lambda function.
         restrict_default_security_group=False,
     )
-    acknowledge(
-        vpc,
-        {
-            f"{pack}-VPCDefaultSecurityGroupClosed": "CloudFormation cannot change the default security group, "
-            "and nothing in this network is a member of it."
-            for pack in _PACKS_ON_DEFAULT_SECURITY_GROUP
-        },
-    )
+    acknowledge(vpc, _findings(network))
     return vpc
+
+
+def _findings(network: Network) -> dict[str, str]:
+    """What the rule packs hold against any network made here, and against one with a way to the internet."""
+    closed = "CloudFormation cannot change the default security group, and nothing in this network is a member of it."
+    findings = {f"{pack}-VPCDefaultSecurityGroupClosed": closed for pack in COMPLIANCE_PACKS}
+    if network != "endpoints":
+        route = f'network="{network}" was chosen, which needs this route; no security group lets anything in by it.'
+        findings |= {f"{pack}-VPCNoUnrestrictedRouteToIGW": route for pack in COMPLIANCE_PACKS}
+    return findings
 
 
 def add_flow_log(

@@ -102,3 +102,32 @@ def test_there_are_at_most_five_kinds_of_acknowledgement(scan: Scan) -> None:
 
 def test_every_acknowledgement_gives_its_evidence(scan: Scan) -> None:
     assert [a for a in scan.acknowledged if len(a.reason) < 40] == []
+
+
+def test_an_environment_may_do_without_the_buckets_it_has_to_name(
+    context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (environment,) = load_environments(ROOT / "environments", "dev")
+    without = {"access_log_bucket": None, "replica_bucket_arn": None, "replica_key_arn": None}
+    app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=context)
+    OrderPipeline(app, environment=environment.model_copy(update=without))
+    app.synth()
+
+    assert [v.rule_name for pack in PACKS for v in pack(app).validate_scope(app).violations] == []
+
+
+@pytest.mark.parametrize("mode", ["nat", "public"])
+def test_an_environment_may_choose_another_network(
+    mode: Any, context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (environment,) = load_environments(ROOT / "environments", "dev")
+    network = environment.network.model_copy(update={"mode": mode})
+    app = App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=context)
+    OrderPipeline(app, environment=environment.model_copy(update={"network": network}))
+    app.synth()
+
+    assert [
+        (v.rule_name, [r.construct_path for r in v.violating_resources])
+        for pack in PACKS
+        for v in pack(app).validate_scope(app).violations
+    ] == []
