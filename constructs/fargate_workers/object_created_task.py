@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from fargate_workers._acknowledge import acknowledge
+from fargate_workers._around_task import AroundTask
 from fargate_workers._run_task import environment_override, run_task
 from fargate_workers._service_queue import undelivered_queue
 from fargate_workers._service_role import allow
@@ -49,7 +50,7 @@ _VARIABLES = {
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
-class ObjectCreatedTask(Construct):
+class ObjectCreatedTask(AroundTask, Construct):
     """A Fargate task that EventBridge starts for each new object of a bucket, or of a part of it.
 
         ObjectCreatedTask(self, "ImportBulk", cluster=cluster, image=image, bucket=files, prefix="bulk/", suffix=".csv")
@@ -135,34 +136,6 @@ class ObjectCreatedTask(Construct):
             alarm.id: add_alarm(self, alarm, subject=id, alerts=alerts)
             for alarm in event_target_alarms(rule_name=self.rule.ref)
         }
-
-    @property
-    def permissions(self) -> iam.ManagedPolicy:
-        """What the task may do besides: grants to this construct are statements in here."""
-        return self.task.permissions
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        return self.task.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        return self.task.connections
-
-    def add_environment(self, name: str, value: str) -> None:
-        """Set one variable of the container."""
-        self.task.add_environment(name, value)
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        *,
-        sid: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Let the task do `actions` on `resources`."""
-        self.task.allow(actions, resources, sid=sid, conditions=conditions)
 
 
 def _may_read(bucket: s3.IBucket, id: str, prefix: str) -> iam.ManagedPolicy:

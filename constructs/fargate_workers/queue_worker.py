@@ -14,6 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from fargate_workers._around_task import AroundTask
 from fargate_workers._aws import arn
 from fargate_workers._durations import seconds
 from fargate_workers._timing import in_seconds, in_words
@@ -39,7 +40,7 @@ HEALTH_COMMAND = ("CMD-SHELL", "python -m fargate_workers_runtime.health || [ $?
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
-class QueueWorker(Construct):
+class QueueWorker(AroundTask, Construct):
     """A queue, its dead-letter queue, and the Fargate service that drains it, with scaling and alarms.
 
         orders = QueueWorker(self, "Orders", cluster=cluster, image=worker_image("worker_image"))
@@ -195,37 +196,6 @@ class QueueWorker(Construct):
             "DeploymentConfiguration.Alarms",
             {"AlarmNames": [self.alarms["HandlerFailing"].ref], "Enable": True, "Rollback": True},
         )
-
-    @property
-    def task_definition(self) -> ecs.FargateTaskDefinition:
-        return self.task.task_definition
-
-    @property
-    def permissions(self) -> iam.ManagedPolicy:
-        return self.task.permissions
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        return self.task.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        return self.task.connections
-
-    def add_environment(self, name: str, value: str) -> None:
-        """Set one variable of the container."""
-        self.task.add_environment(name, value)
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        *,
-        sid: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Let the worker do `actions` on `resources`."""
-        self.task.allow(actions, resources, sid=sid, conditions=conditions)
 
     def subscribe(
         self,

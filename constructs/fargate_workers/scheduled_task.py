@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import jsii
 from aws_cdk import Duration
@@ -14,6 +13,7 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from fargate_workers import stopped_tasks
+from fargate_workers._around_task import AroundTask
 from fargate_workers._event_rule import event_rule
 from fargate_workers._run_task import environment_override, run_task
 from fargate_workers._service_queue import undelivered_queue
@@ -30,7 +30,7 @@ RETRIES = 3
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
-class ScheduledTask(Construct):
+class ScheduledTask(AroundTask, Construct):
     """A Fargate task that EventBridge Scheduler starts at set times.
 
         ScheduledTask(self, "Report", cluster=cluster, image=image, schedule="cron(0 6 * * ? *)")
@@ -121,34 +121,6 @@ class ScheduledTask(Construct):
             ),
         )
         self.alarms = {} if alerts is None else self._watch_runs(id, alerts, period.longest)
-
-    @property
-    def permissions(self) -> iam.ManagedPolicy:
-        """What the task may do: grants to this construct are statements in here."""
-        return self.task.permissions
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        return self.task.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        return self.task.connections
-
-    def add_environment(self, name: str, value: str) -> None:
-        """Set one variable of the container."""
-        self.task.add_environment(name, value)
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        *,
-        sid: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Let the task do `actions` on `resources`."""
-        self.task.allow(actions, resources, sid=sid, conditions=conditions)
 
     def _watch_runs(self, id: str, alerts: Alerts, longest: timedelta) -> dict[str, cloudwatch.CfnAlarm]:
         """EventBridge counts what a rule sends on: with a rule per outcome, each outcome has a metric."""
