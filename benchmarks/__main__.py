@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-PARTS = ("benchmarks.synth",)
+PARTS = ("benchmarks.synth", "benchmarks.local")
 
 
 def main() -> int:

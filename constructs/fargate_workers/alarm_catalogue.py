@@ -59,21 +59,25 @@ def queue_worker_alarms(
             evaluation_periods=stuck_minutes,
         ),
         _no_task_running(visible, running, cluster_name, service_name, min_tasks),
-        AlarmDefinition(
-            id="HandlerFailing",
-            symptom="messages failed in 3 of the last 5 minutes.",
-            meaning="The handler raises: a retry cures one failure, a series of them ends in the dead-letter queue.",
-            first_command=_logs(worker_name),
-            metrics={"failed": _worker(worker_name, "MessagesFailed")},
-            evaluation_periods=5,
-            datapoints_to_alarm=3,
-        ),
     ]
     if max_tasks > min_tasks:
         alarms.append(_at_max_capacity(visible, running, cluster_name, service_name, max_tasks))
     if min_tasks >= 1:
         alarms.append(_scaling_metric_missing(visible, queue_name))
     return alarms
+
+
+def handler_failing_alarm(*, worker_name: str) -> AlarmDefinition:
+    """The one alarm of a worker that knows nothing of its service, so that a deployment of the service can heed it."""
+    return AlarmDefinition(
+        id="HandlerFailing",
+        symptom="messages failed in 3 of the last 5 minutes.",
+        meaning="The handler raises: a retry cures one failure, a series of them ends in the dead-letter queue.",
+        first_command=_logs(worker_name),
+        metrics={"failed": _worker(worker_name, "MessagesFailed")},
+        evaluation_periods=5,
+        datapoints_to_alarm=3,
+    )
 
 
 def dead_letter_alarms(*, dead_letter_queue_name: str) -> list[AlarmDefinition]:

@@ -1,7 +1,7 @@
 """A queue, its dead-letter queue, and the Fargate service that drains it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import jsii
 from aws_cdk import Duration, Names
@@ -19,7 +19,7 @@ from fargate_workers._aws import arn
 from fargate_workers._durations import seconds
 from fargate_workers._timing import in_seconds, in_words
 from fargate_workers.alarm import add_alarm
-from fargate_workers.alarm_catalogue import event_target_alarms, queue_worker_alarms
+from fargate_workers.alarm_catalogue import event_target_alarms, handler_failing_alarm, queue_worker_alarms
 from fargate_workers.container_image import Architecture
 from fargate_workers.deduplication_table import DeduplicationTable
 from fargate_workers.event_bridge import object_created, switch_on_event_bridge
@@ -149,6 +149,7 @@ class QueueWorker(AroundTask, Construct):
         )
         if cache is not None:
             cache.let_in(self.task.connections)
+        failing = add_alarm(self, handler_failing_alarm(worker_name=id), subject=id, alerts=self.alerts)
         self.service = ecs.FargateService(
             self,
             "Service",
@@ -159,6 +160,10 @@ class QueueWorker(AroundTask, Construct):
             security_groups=[self.task.security_group],
             capacity_provider_strategies=_capacity(spot_from),
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            # No other alarm may stop a deployment: they know the service, and each would wait for the other.
+            deployment_alarms=ecs.DeploymentAlarmConfig(
+                alarm_names=[failing.ref], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
+            ),
             min_healthy_percent=100,
             max_healthy_percent=200,
             availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
@@ -176,7 +181,7 @@ class QueueWorker(AroundTask, Construct):
             service_name=self.service_name,
             queue_name=self.worker_queue.queue_name,
         )
-        self.alarms = {
+        self.alarms = {"HandlerFailing": failing} | {
             definition.id: add_alarm(self, definition, subject=id, alerts=self.alerts)
             for definition in queue_worker_alarms(
                 queue_name=self.worker_queue.queue_name,
@@ -190,12 +195,6 @@ class QueueWorker(AroundTask, Construct):
                 max_processing_seconds=max_processing_seconds,
             )
         }
-        # Only an alarm which knows nothing of the service may stop its deployment: others would wait for each other.
-        # The CDK's enable_deployment_alarms warns of that circle whichever alarm it gets.
-        cast("ecs.CfnService", self.service.node.default_child).add_property_override(
-            "DeploymentConfiguration.Alarms",
-            {"AlarmNames": [self.alarms["HandlerFailing"].ref], "Enable": True, "Rollback": True},
-        )
 
     def subscribe(
         self,

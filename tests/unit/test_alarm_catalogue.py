@@ -73,7 +73,6 @@ def test_a_worker_has_the_whole_catalogue() -> None:
         "OldestMessageTooOld",
         "QueueStuck",
         "NoTaskRunning",
-        "HandlerFailing",
         "AtMaxCapacity",
         "ScalingMetricMissing",
     }
@@ -157,7 +156,7 @@ def test_only_silence_raises_the_missing_scaling_metric() -> None:
 
 
 def test_a_failing_handler_is_told_after_three_of_five_minutes() -> None:
-    alarm = worker()["HandlerFailing"]
+    alarm = catalogue.handler_failing_alarm(worker_name="Orders")
 
     assert (alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods) == (1, 3, 5)
     (metric,) = alarm.metrics.values()
