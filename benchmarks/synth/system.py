@@ -74,4 +74,4 @@ def _places(stage: Stage, workers: int) -> Iterator[tuple[Stack, str]]:
 
 @cache
 def _image() -> ecs.ContainerImage:
-    return ecs.ContainerImage.from_registry("public.ecr.aws/docker/library/python:3.13-slim")
+    return ecs.ContainerImage.from_registry("python:3.13-slim")

@@ -61,4 +61,4 @@ def test_an_image_is_found_by_its_assets_hash(tmp_path: Path) -> None:
     assert find_program(tmp_path, "000.dkr.ecr/assets:abc").folder == stage / "asset.abc"
     assert find_program(tmp_path, "000.dkr.ecr/assets@sha256:abc").command == ["python"]
     with pytest.raises(UnknownImageError, match="only images built from assets run locally"):
-        find_program(tmp_path, "public.ecr.aws/nginx:latest")
+        find_program(tmp_path, "registry.example.com/nginx:latest")
