@@ -18,7 +18,8 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[st
     runs = folder / "runs.txt"
     # Outside AWS's reach: no profile, no keys, no region.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    environment |= {"CDK_VALIDATION": "true", "HOME": str(folder), "CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"CDK_VALIDATION": "true", "CI": "true", "AWS_EC2_METADATA_DISABLED": "true"}
+    environment |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), str(folder / "none"))
     app = f"echo run >> {runs}; {ROOT / '.venv/bin/python'} {ROOT / 'app.py'}"
     result = subprocess.run(
         ["node_modules/.bin/cdk", "synth", "--quiet", "--strict", "--output", str(folder / "out"), "--app", app],
