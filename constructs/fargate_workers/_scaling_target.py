@@ -7,11 +7,11 @@ from aws_cdk import aws_applicationautoscaling as autoscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from fargate_workers._metric_queries import metric_queries
+from fargate_workers.alarm_definition import Metric
 from fargate_workers.step_scaling import Adjustment
 
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
-
-_Metric = tuple[str, str, dict[str, str], str]  # namespace, name, dimensions, statistic
 
 _Policy = autoscaling.CfnScalingPolicy
 _Alarm = cloudwatch.CfnAlarm
@@ -33,10 +33,10 @@ class ScalingTarget:
         self._scope = scope
         queue = {"QueueName": queue_name}
         service = {"ClusterName": cluster_name, "ServiceName": service_name}
-        self._metrics: dict[str, _Metric] = {
-            "visible": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
-            "in_flight": ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", queue, "Maximum"),
-            "running": ("AWS/ECS", "CPUUtilization", service, "SampleCount"),
+        self._metrics = {
+            "visible": Metric(namespace="AWS/SQS", name="ApproximateNumberOfMessagesVisible", dimensions=queue),
+            "in_flight": Metric(namespace="AWS/SQS", name="ApproximateNumberOfMessagesNotVisible", dimensions=queue),
+            "running": Metric(namespace="AWS/ECS", name="CPUUtilization", dimensions=service, statistic="SampleCount"),
         }
         # No role: ECS is scaled through Application Auto Scaling's service-linked role.
         # `.ref`, not the object: of its three parts, the CDK would pass on the first.
@@ -88,10 +88,9 @@ class ScalingTarget:
             self._scope,
             f"{name}Alarm",
             alarm_description=f"Application Auto Scaling's, for its policy {name}; it calls no one.",
-            metrics=[
-                *self._queries(expression),
-                _Alarm.MetricDataQueryProperty(id="result", expression=expression, return_data=True),
-            ],
+            metrics=metric_queries(
+                {key: metric for key, metric in self._metrics.items() if key in expression}, expression, period=60
+            ),
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
             evaluation_periods=minutes,
@@ -103,25 +102,6 @@ class ScalingTarget:
     def track(self, name: str, expression: str, *, goal: int, scale_out_cooldown: int, scale_in_cooldown: int) -> None:
         """Keep `expression` near `goal`."""
         # On the L1, because the L2 takes single metrics only: https://github.com/aws/aws-cdk/issues/20659
-        queries = [
-            _Policy.TargetTrackingMetricDataQueryProperty(
-                id=key,
-                return_data=False,
-                metric_stat=_Policy.TargetTrackingMetricStatProperty(
-                    stat=statistic,
-                    metric=_Policy.TargetTrackingMetricProperty(
-                        namespace=namespace,
-                        metric_name=metric,
-                        dimensions=[
-                            _Policy.TargetTrackingMetricDimensionProperty(name=name, value=value)
-                            for name, value in dimensions.items()
-                        ],
-                    ),
-                ),
-            )
-            for key, (namespace, metric, dimensions, statistic) in self._metrics.items()
-        ]
-        result = _Policy.TargetTrackingMetricDataQueryProperty(id="result", expression=expression, return_data=True)
         _Policy(
             self._scope,
             name,
@@ -133,28 +113,7 @@ class ScalingTarget:
                 scale_out_cooldown=scale_out_cooldown,
                 scale_in_cooldown=scale_in_cooldown,
                 customized_metric_specification=_Policy.CustomizedMetricSpecificationProperty(
-                    metrics=[*queries, result]
+                    metrics=metric_queries(self._metrics, expression, period=None)
                 ),
             ),
         )
-
-    def _queries(self, expression: str) -> list[cloudwatch.CfnAlarm.MetricDataQueryProperty]:
-        return [
-            _Alarm.MetricDataQueryProperty(
-                id=key,
-                return_data=False,
-                metric_stat=_Alarm.MetricStatProperty(
-                    stat=statistic,
-                    period=60,
-                    metric=_Alarm.MetricProperty(
-                        namespace=namespace,
-                        metric_name=metric,
-                        dimensions=[
-                            _Alarm.DimensionProperty(name=name, value=value) for name, value in dimensions.items()
-                        ],
-                    ),
-                ),
-            )
-            for key, (namespace, metric, dimensions, statistic) in self._metrics.items()
-            if key in expression
-        ]

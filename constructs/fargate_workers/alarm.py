@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from fargate_workers._metric_queries import dimensions, metric_queries
 from fargate_workers.alarm_definition import RUNBOOKS, AlarmDefinition, Comparison, Metric
 
 if TYPE_CHECKING:
@@ -31,17 +32,23 @@ def add_alarm(
     """
     actions = None if alerts is None else [alerts.topic_arn]
     runbooks = RUNBOOKS if alerts is None else alerts.runbooks
-    only = None if definition.expression is not None else next(iter(definition.metrics.values()))
+    only = queries = None
+    if definition.expression is None:
+        only = next(iter(definition.metrics.values()))
+    else:
+        queries = metric_queries(
+            definition.metrics, definition.expression, period=definition.period, label=definition.symptom
+        )
     return cloudwatch.CfnAlarm(
         scope,
         definition.id,
         alarm_description=definition.describe(subject, runbooks=runbooks),
         namespace=None if only is None else only.namespace,
         metric_name=None if only is None else only.name,
-        dimensions=None if only is None else _dimensions(only),
+        dimensions=None if only is None else dimensions(only),
         statistic=None if only is None else only.statistic,
         period=None if only is None else definition.period,
-        metrics=None if only is not None else _queries(definition),
+        metrics=queries,
         comparison_operator=_OPERATORS[definition.comparison],
         threshold=definition.threshold,
         evaluation_periods=definition.evaluation_periods,
@@ -50,28 +57,3 @@ def add_alarm(
         alarm_actions=actions,
         ok_actions=actions,
     )
-
-
-def _dimensions(metric: Metric) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
-    return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()]
-
-
-def _queries(definition: AlarmDefinition) -> list[cloudwatch.CfnAlarm.MetricDataQueryProperty]:
-    queries = [
-        cloudwatch.CfnAlarm.MetricDataQueryProperty(
-            id=key,
-            return_data=False,
-            metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
-                metric=cloudwatch.CfnAlarm.MetricProperty(
-                    namespace=metric.namespace, metric_name=metric.name, dimensions=_dimensions(metric)
-                ),
-                period=definition.period,
-                stat=metric.statistic,
-            ),
-        )
-        for key, metric in definition.metrics.items()
-    ]
-    result = cloudwatch.CfnAlarm.MetricDataQueryProperty(
-        id="result", label=definition.symptom, expression=definition.expression, return_data=True
-    )
-    return [*queries, result]
