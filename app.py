@@ -26,6 +26,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except EnvironmentFileError as error:
+    except (EnvironmentFileError, ValueError) as error:
+        # What a person can mend is one sentence; anything else keeps its traceback.
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
