@@ -54,9 +54,12 @@ snapshots: setup ## Refresh what is generated: snapshots, runbooks, the schema o
 	@$(BIN)/python -m fargate_workers.runbooks
 	@$(BIN)/python -m stacks.environment_schema
 
-lock: setup ## Refresh requirements.txt from pyproject.toml.
-	@$(BIN)/uv pip compile pyproject.toml --group dev --extra toolkit --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements.txt
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock"
+
+lock: setup ## Refresh every requirements.txt: the project's, the worker image's, the embedded AWS's.
+	@$(BIN)/$(LOCK) pyproject.toml --group dev --extra toolkit --output-file requirements.txt
+	@$(BIN)/$(LOCK) worker_image/requirements.in --output-file worker_image/requirements.txt
+	@$(BIN)/$(LOCK) toolkit/fargate_workers_toolkit/local/requirements.in --output-file toolkit/fargate_workers_toolkit/local/requirements.txt
 
 local: setup ## Deploy the system into an embedded AWS on loopback, feed it, check what happened, clean up.
 	@$(BIN)/fargate-workers local run

@@ -24,7 +24,7 @@ def instructions(name: str) -> list[str]:
 def test_the_base_image_is_an_exact_tag_given_as_a_build_argument() -> None:
     assert instructions("FROM") == ["${PYTHON_IMAGE}"]
     (argument,) = instructions("ARG")
-    assert re.fullmatch(r"PYTHON_IMAGE=public\.ecr\.aws/docker/library/python:3\.\d+\.\d+-slim-bookworm", argument)
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+\.\d+-slim-bookworm", argument)
 
 
 def test_the_image_runs_as_a_user_without_rights() -> None:
