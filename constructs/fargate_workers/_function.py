@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import aws_cdk
 from aws_cdk import IgnoreMode
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
@@ -15,6 +15,8 @@ from fargate_workers._service_role import allow, service_role
 from fargate_workers._sources import source_dir
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
     from fargate_workers.worker_cluster import WorkerCluster
 
 RUNTIME = "python3.14"  # a test says when the CDK knows a newer one
@@ -34,7 +36,7 @@ _NETWORK_INTERFACES = allow(
 
 
 class PythonFunction(NamedTuple):
-    resource: lambda_.CfnFunction
+    resource: "lambda_.CfnFunction"
     name: str
     log_group_name: str
 
@@ -83,7 +85,9 @@ def python_function(
             "that Lambda makes for itself before their ids exist."
         },
     )
-    function = lambda_.CfnFunction(
+    # Loaded here and not above: it is one of the CDK's largest modules, and most who import us make no function.
+    cfn_function = aws_cdk.aws_lambda.CfnFunction
+    function = cfn_function(
         scope,
         "Function",
         description=description,
@@ -91,14 +95,14 @@ def python_function(
         architectures=["arm64"],
         handler=f"{name}.handler.handler",
         code=_code(scope, name),
-        environment=lambda_.CfnFunction.EnvironmentProperty(variables=environment),
+        environment=cfn_function.EnvironmentProperty(variables=environment),
         role=role.role,
         timeout=timeout_seconds,
         memory_size=memory_mib,
         reserved_concurrent_executions=1,
-        dead_letter_config=lambda_.CfnFunction.DeadLetterConfigProperty(target_arn=dead_letter_queue_arn),
-        tracing_config=lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
-        logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
+        dead_letter_config=cfn_function.DeadLetterConfigProperty(target_arn=dead_letter_queue_arn),
+        tracing_config=cfn_function.TracingConfigProperty(mode="Active"),
+        logging_config=cfn_function.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
         vpc_config=_network(scope, cluster) if inside else None,
     )
     if not inside:
@@ -107,7 +111,7 @@ def python_function(
     return PythonFunction(function, function.ref, log_group_name)
 
 
-def _code(scope: Construct, name: str) -> lambda_.CfnFunction.CodeProperty:
+def _code(scope: Construct, name: str) -> "lambda_.CfnFunction.CodeProperty":
     asset = assets.Asset(
         scope,
         "Code",
@@ -116,10 +120,10 @@ def _code(scope: Construct, name: str) -> lambda_.CfnFunction.CodeProperty:
         exclude=["*", f"!{name}", f"!{name}/**/", f"!{name}/**/*.py"],
         ignore_mode=IgnoreMode.GIT,
     )
-    return lambda_.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key)
+    return aws_cdk.aws_lambda.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key)
 
 
-def _network(scope: Construct, cluster: "WorkerCluster") -> lambda_.CfnFunction.VpcConfigProperty:
+def _network(scope: Construct, cluster: "WorkerCluster") -> "lambda_.CfnFunction.VpcConfigProperty":
     group = ec2.CfnSecurityGroup(
         scope,
         "SecurityGroup",
@@ -131,6 +135,6 @@ def _network(scope: Construct, cluster: "WorkerCluster") -> lambda_.CfnFunction.
             )
         ],
     )
-    return lambda_.CfnFunction.VpcConfigProperty(
+    return aws_cdk.aws_lambda.CfnFunction.VpcConfigProperty(
         subnet_ids=cluster.subnet_ids, security_group_ids=[group.attr_group_id]
     )
