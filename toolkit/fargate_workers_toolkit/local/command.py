@@ -31,6 +31,7 @@ def local_up(
     variables = {
         "AWS_ENDPOINT_URL": aws.endpoint,
         "AWS_REGION": aws.region,
+        "AWS_DEFAULT_REGION": aws.region,  # what boto3 and the older CLI look for
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
@@ -41,7 +42,7 @@ def local_up(
     console.print("Explore it with any AWS client:")
     for name, value in variables.items():
         console.print(f"  export {name}={value}")
-    console.print("Stop it with: fargate-workers local down")
+    console.print("Stop it with: make local-down")
 
 
 @local.command("down")

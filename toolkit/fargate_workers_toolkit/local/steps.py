@@ -37,7 +37,7 @@ def up(
     if aws is None:
         embedded_aws.find_port(port)
     elif port not in (None, aws.port):
-        raise LocalError(f"It runs already, on port {aws.port}; stop it with `fargate-workers local down`.")
+        raise LocalError(f"It runs already, on port {aws.port}; stop it with `make local-down`.")
     with progress.step("Prepare the embedded AWS's environment"):
         interpreter = virtual_environment.prepare(workspace.venv)
     with progress.step("Synthesize the local environment") as say:
@@ -83,7 +83,7 @@ def run(
 ) -> Summary:
     """Up, the scenario, down; the logs stay when a check failed."""
     if embedded_aws.running(workspace) is not None:
-        raise LocalError("A local system is running already; stop it with `fargate-workers local down`.")
+        raise LocalError("A local system is running already; stop it with `make local-down`.")
     aws = up(workspace, progress=progress, port=port, seconds_per_minute=seconds_per_minute, owned=True)
     passed = False
     try:
