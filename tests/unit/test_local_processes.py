@@ -11,8 +11,14 @@ from fargate_workers_toolkit.local import processes
 
 
 @pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+def waiting() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["cat", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    # Its answer says that it runs: a process that is just being started has no command yet.
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    process.stdout.readline()
     yield process
     process.kill()
     process.wait()
@@ -25,27 +31,27 @@ def write_pid_file(folder: Path, pid: int) -> Path:
     return file
 
 
-def test_a_running_process_is_known_by_its_command(sleeper: subprocess.Popen[bytes]) -> None:
-    found = processes.look_up(sleeper.pid)
+def test_a_running_process_is_known_by_its_command(waiting: subprocess.Popen[bytes]) -> None:
+    found = processes.look_up(waiting.pid)
     assert found is not None
-    assert "sleep 60" in found.command
+    assert found.command.split() == ["cat", "-"]
 
 
-def test_an_ended_process_is_gone_before_its_parent_notices(sleeper: subprocess.Popen[bytes]) -> None:
-    sleeper.kill()
-    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-    assert processes.look_up(sleeper.pid) is None
+def test_an_ended_process_is_gone_before_its_parent_notices(waiting: subprocess.Popen[bytes]) -> None:
+    waiting.kill()
+    os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.look_up(waiting.pid) is None
 
 
 def test_a_process_that_started_with_its_pid_file_is_left_behind(
-    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+    tmp_path: Path, waiting: subprocess.Popen[bytes]
 ) -> None:
-    write_pid_file(tmp_path, sleeper.pid)
-    assert processes.left_behind(tmp_path) == [sleeper.pid]
+    write_pid_file(tmp_path, waiting.pid)
+    assert processes.left_behind(tmp_path) == [waiting.pid]
 
 
-def test_a_process_that_took_over_the_number_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    file = write_pid_file(tmp_path, sleeper.pid)
+def test_a_process_that_took_over_the_number_is_left_alone(tmp_path: Path, waiting: subprocess.Popen[bytes]) -> None:
+    file = write_pid_file(tmp_path, waiting.pid)
     os.utime(file, (0, 0))
     assert processes.left_behind(tmp_path) == []
 
@@ -59,8 +65,8 @@ def test_what_does_not_end_by_itself_is_ended() -> None:
     stubborn.stdout.close()
 
 
-def test_ending_what_has_ended_is_harmless(sleeper: subprocess.Popen[bytes]) -> None:
-    sleeper.kill()
-    sleeper.wait()
-    processes.end(sleeper.pid, within=1)
-    processes.end_group(sleeper.pid)
+def test_ending_what_has_ended_is_harmless(waiting: subprocess.Popen[bytes]) -> None:
+    waiting.kill()
+    waiting.wait()
+    processes.end(waiting.pid, within=1)
+    processes.end_group(waiting.pid)
