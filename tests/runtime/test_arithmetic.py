@@ -5,32 +5,55 @@ from hypothesis import strategies as st
 
 from fargate_workers_runtime.backoff import CAP, full_jitter, while_held
 from fargate_workers_runtime.batches import batches
-from fargate_workers_runtime.credit import ask_for
+from fargate_workers_runtime.credit import ask_for, polls
 
 
 def test_a_worker_whose_speed_is_unknown_asks_for_what_it_can_start() -> None:
-    assert ask_for(held=0, concurrency=4, mean_seconds=None) == 4
-    assert ask_for(held=3, concurrency=4, mean_seconds=None) == 1
-    assert ask_for(held=4, concurrency=4, mean_seconds=None) == 0
+    assert ask_for(0, concurrency=4, mean_seconds=None) == 4
+    assert ask_for(3, concurrency=4, mean_seconds=None) == 1
+    assert ask_for(4, concurrency=4, mean_seconds=None) == 0
 
 
 def test_a_worker_of_long_handlers_asks_for_what_it_can_start_at_most_ten() -> None:
-    assert ask_for(held=0, concurrency=50, mean_seconds=3) == 10
-    assert ask_for(held=48, concurrency=50, mean_seconds=3) == 2
+    assert ask_for(0, concurrency=50, mean_seconds=3) == 10
+    assert ask_for(48, concurrency=50, mean_seconds=3) == 2
 
 
 def test_a_worker_of_short_handlers_asks_for_full_batches_only() -> None:
-    assert ask_for(held=10, concurrency=10, mean_seconds=0.01) == 10
-    assert ask_for(held=11, concurrency=10, mean_seconds=0.01) == 0
+    assert ask_for(10, concurrency=10, mean_seconds=0.01) == 10
+    assert ask_for(11, concurrency=10, mean_seconds=0.01) == 0
 
 
-@given(st.integers(0, 100), st.integers(1, 100), st.none() | st.floats(0, 100))
-def test_a_worker_never_holds_more_than_its_threads_and_one_batch(
-    held: int, concurrency: int, mean: float | None
+def test_a_fast_worker_fetches_a_seconds_work_ahead_at_most_three_rounds_of_its_threads() -> None:
+    assert ask_for(20, concurrency=20, mean_seconds=0.01, per_second=25) == 10
+    assert ask_for(36, concurrency=20, mean_seconds=0.01, per_second=25) == 0
+    assert ask_for(70, concurrency=20, mean_seconds=0.01, per_second=2000) == 10
+    assert ask_for(71, concurrency=20, mean_seconds=0.01, per_second=2000) == 0
+
+
+def test_what_is_fetched_ahead_drains_in_a_third_of_the_visibility_timeout() -> None:
+    assert ask_for(10, concurrency=10, mean_seconds=0.01, per_second=28, visibility=2) == 10
+    assert ask_for(19, concurrency=10, mean_seconds=0.01, per_second=28, visibility=2) == 0
+
+
+@given(st.integers(0, 500), st.integers(1, 100), st.none() | st.floats(0, 100), st.floats(0, 10_000))
+def test_a_worker_never_holds_more_than_four_rounds_of_its_threads_or_one_batch_ahead(
+    held: int, concurrency: int, mean: float | None, per_second: float
 ) -> None:
-    asked = ask_for(held=held, concurrency=concurrency, mean_seconds=mean)
+    asked = ask_for(held, concurrency=concurrency, mean_seconds=mean, per_second=per_second)
     assert 0 <= asked <= 10
-    assert asked == 0 or held + asked <= concurrency + 10
+    assert asked == 0 or held + asked <= max(4 * concurrency, concurrency + 10)
+
+
+def test_polls_join_while_batches_are_full_and_leave_when_they_are_not() -> None:
+    assert polls(1, asked=10, received=10, most=8, starving=True) == 2
+    assert polls(8, asked=10, received=10, most=8, starving=True) == 8
+    assert polls(3, asked=10, received=10, most=8, starving=False) == 3
+    assert polls(3, asked=10, received=5, most=8, starving=True) == 3
+    assert polls(3, asked=10, received=4, most=8, starving=True) == 2
+    assert polls(1, asked=10, received=1, most=8, starving=True) == 1
+    assert polls(8, asked=10, received=0, most=8, starving=True) == 1
+    assert polls(2, asked=3, received=3, most=8, starving=True) == 1
 
 
 @given(st.integers(1, 10_000))

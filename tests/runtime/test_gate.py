@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ def received(text: str, **fields: Any) -> Received:
 
 
 def opened(text: str, gate: Gate | None = None) -> Message:
-    return (gate or Gate()).open(received(text))
+    message = (gate or Gate()).open(received(text))
+    assert message is not None
+    return message
 
 
 def refused(text: str, gate: Gate | None = None) -> PoisonMessage:
@@ -35,6 +38,7 @@ def test_a_message_carries_what_the_queue_said() -> None:
         "blob": {"DataType": "Binary", "BinaryValue": b"x"},
     }
     message = Gate().open(received('{"a": 1}', receive_count=3, group_id="g", sent_at=0.0, attributes=attributes))
+    assert message is not None
     assert message.body == {"a": 1}
     assert message.attributes == {"tenant": "a"}
     assert (message.receive_count, message.attempt, message.group_id) == (3, 3, "g")
@@ -52,6 +56,8 @@ def test_a_messages_repr_keeps_the_content_to_itself() -> None:
     [
         ("", "not JSON"),
         ("{", "not JSON"),
+        ("\ufeff{}", "not JSON"),
+        ('"\x00"', "not JSON"),
         ("NaN", "not JSON"),
         ("-Infinity", "not JSON"),
         ('"\ud800"', "invalid unicode"),
@@ -79,9 +85,110 @@ def test_json_at_the_limits_passes() -> None:
     assert opened('"\\ud83d\\ude00"').body == "\U0001f600"
 
 
-@given(st.text(alphabet=st.characters(codec=None)) | st.binary().map(lambda raw: raw.decode("latin-1")))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10**6,
+        "[" * 10**6 + "]" * 10**6,
+        '{"a":' * 10**6 + "1" + "}" * 10**6,
+        json.dumps({"Type": "Notification", "TopicArn": "t", "Message": "[" * 10**6}),
+    ],
+    ids=["open", "closed", "objects", "inside SNS"],
+)
+def test_a_million_levels_cost_no_more_than_the_text_itself(text: str) -> None:
+    gate = Gate(max_bytes=10**8)
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        assert refused(text, gate).reason == "nested too deep"
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - began < 1
+    assert most < 3 * len(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["\x00", "\uffff", "\u202eright to left", "\u0645\u0631\u062d\u0628\u0627", "\U0001f600", "\ufeff", "\x7f"]
+)
+def test_characters_that_are_only_odd_pass_as_they_are(value: str) -> None:
+    assert opened(json.dumps({"order_id": value}), Gate(SCHEMA)).body == {"order_id": value}
+
+
+def test_of_a_name_given_twice_the_last_is_what_is_checked_claimed_and_handled() -> None:
+    gate = Gate(SCHEMA, idempotency_key="/order_id")
+    message = opened('{"order_id": "1", "order_id": "2"}', gate)
+    assert (message.body, message.idempotency_key) == ({"order_id": "2"}, "2")
+    assert refused('{"order_id": "1", "order_id": 2}', gate).reason == "schema: /properties/order_id/type"
+
+
+def test_a_pattern_that_could_backtrack_for_ever_is_given_up() -> None:
+    began = time.process_time()
+    assert refused(json.dumps("a" * 200_000 + "c"), Gate({"pattern": "^(a+)+(?=b)$"})).reason == "schema: /pattern"
+    assert time.process_time() - began < 1
+
+
+any_text = st.text(st.characters(codec=None)) | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+
+TOKENS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    '"',
+    "\\ud800",
+    "\\u0000",
+    "1e999",
+    "9" * 5_000,
+    "NaN",
+    "null",
+    "-",
+    " ",
+    "\ufeff",
+]
+almost_json = st.lists(st.sampled_from(TOKENS), max_size=40).map("".join)
+
+NAMES = [
+    "Type",
+    "TopicArn",
+    "Message",
+    "Records",
+    "s3",
+    "object",
+    "key",
+    "detail",
+    "detail-type",
+    "id",
+    "source",
+    "time",
+]
+WORDS = ["Notification", "s3:TestEvent", "Amazon S3", "%ff", "a+b", "{", "[[]]", ""]
+almost_envelope = st.recursive(
+    st.none() | st.integers() | st.sampled_from(WORDS),
+    lambda inside: (
+        st.lists(inside, max_size=3)
+        | st.dictionaries(st.sampled_from([*NAMES, "Event", "Service", "MessageAttributes"]), inside, max_size=8)
+    ),
+    max_leaves=30,
+).map(json.dumps)
+
+
+@given(any_text | almost_json | almost_envelope)
+@settings(max_examples=600, deadline=1000)
+def test_whatever_arrives_is_a_message_nothing_or_poison(text: str) -> None:
+    for gate in (Gate(), Gate(SCHEMA, idempotency_key="/order_id")):
+        try:
+            message = gate.open(received(text))
+        except PoisonMessage:
+            continue
+        assert message is None or message.raw == text
+
+
+@given(any_text)
 @settings(max_examples=300)
-def test_any_text_either_passes_as_its_json_or_is_poison(text: str) -> None:
+def test_what_has_no_envelope_passes_as_its_json_or_not_at_all(text: str) -> None:
     try:
         message = opened(text)
     except PoisonMessage:
@@ -171,6 +278,70 @@ def test_an_event_that_came_through_a_topic_is_taken_out_of_both() -> None:
 
 def test_what_sns_carries_passes_the_same_checks() -> None:
     assert refused(json.dumps({"Type": "Notification", "TopicArn": "t", "Message": "{"})).reason == "not JSON"
+
+
+def notification(*keys: str) -> dict[str, Any]:
+    """As Amazon S3 itself sends it, shortened."""
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:s3",
+                "eventTime": "2026-01-31T12:00:00.000Z",
+                "eventName": "ObjectCreated:Put",
+                "s3": {"bucket": {"name": "files"}, "object": {"key": key, "size": 1, "sequencer": "0055"}},
+            }
+            for key in keys
+        ]
+    }
+
+
+def test_an_s3_notification_is_taken_off_and_its_key_decoded() -> None:
+    message = opened(json.dumps(notification("incoming/a+b%2B%C3%BC%2520.csv")))
+    assert message.body["s3"] == {
+        "bucket": {"name": "files"},
+        "object": {"key": "incoming/a b+\u00fc%20.csv", "size": 1, "sequencer": "0055"},
+    }
+    assert message.attributes == {
+        "eventSource": "aws:s3",
+        "eventTime": "2026-01-31T12:00:00.000Z",
+        "eventName": "ObjectCreated:Put",
+    }
+
+
+def test_an_s3_notification_that_came_through_a_topic_is_taken_out_of_both() -> None:
+    envelope = {"Type": "Notification", "TopicArn": "t", "Message": json.dumps(notification("a+b"))}
+    message = opened(json.dumps(envelope), Gate(idempotency_key="/s3/object/key"))
+    assert (message.idempotency_key, message.attributes["topic"]) == ("a b", "t")
+
+
+def test_an_s3_event_that_came_through_eventbridge_keeps_its_key_which_is_not_encoded() -> None:
+    assert opened(json.dumps(event({"object": {"key": "a+b%20"}}))).body == {"object": {"key": "a+b%20"}}
+
+
+def test_an_s3_notification_of_two_objects_is_poison_for_one_key_cannot_name_both() -> None:
+    assert refused(json.dumps(notification("a", "b"))).reason == "more than one record"
+
+
+def test_an_s3_key_that_is_no_utf_8_is_poison() -> None:
+    assert refused(json.dumps(notification("%ff"))).reason == "invalid unicode"
+
+
+@pytest.mark.parametrize("s3", [{}, {"object": None}, {"object": {"key": 1}}, None, "s3"])
+def test_an_s3_notification_without_a_key_is_left_to_the_schema(s3: Any) -> None:
+    assert opened(json.dumps({"Records": [{"s3": s3}]})).body == {"s3": s3}
+
+
+@pytest.mark.parametrize("records", [[], [{"dynamodb": {}}], {}, None, [None, 1]])
+def test_records_of_another_kind_are_the_payload(records: Any) -> None:
+    assert opened(json.dumps({"Records": records})).body == {"Records": records}
+
+
+def test_the_test_event_of_s3_holds_nothing_to_handle() -> None:
+    test_event = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "files"}
+    through_a_topic = {"Type": "Notification", "TopicArn": "t", "Message": json.dumps(test_event)}
+    gate = Gate(SCHEMA, idempotency_key="/order_id")
+    assert gate.open(received(json.dumps(test_event))) is None
+    assert gate.open(received(json.dumps(through_a_topic))) is None
 
 
 def test_the_idempotency_key_is_looked_up_by_pointer() -> None:

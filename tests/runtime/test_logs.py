@@ -3,27 +3,40 @@
 import io
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
 from fargate_workers_runtime import logs, run_once
+from fargate_workers_runtime.line_writer import LineWriter
 from fargate_workers_runtime.testing import MemoryQueue
+
+WORKER_IMAGE = Path(__file__).parents[2] / "worker_image"
 
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    level = root.level
     stream = io.StringIO()
     logs.configure("ApplyOrders", level="DEBUG", stream=stream)
     yield stream
-    root.handlers[:] = handlers
+    for handler in root.handlers[:]:
+        if isinstance(handler, logs.LineHandler):
+            root.removeHandler(handler)
+            handler.close()
     root.setLevel(level)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    assert logs.flush()
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -58,5 +71,186 @@ def test_a_message_is_never_logged_however_it_ends(stream: io.StringIO) -> None:
 
     bodies = [{"id": "4111-1111"}, {"id": 4111_1111}, '{"id": "4111-1111"', "[" * 200 + '"4111-1111"' + "]" * 200]
     run_once(fail, queue=MemoryQueue(bodies), schema={"properties": {"id": {"type": "string"}}})
-    assert "poison" in stream.getvalue()
+    assert "poison" in [line["event"] for line in lines(stream)]
     assert "4111" not in stream.getvalue()
+
+
+def test_a_line_that_cannot_be_written_as_json_says_where_it_was_logged(stream: io.StringIO) -> None:
+    (handler,) = [each for each in logging.getLogger().handlers if isinstance(each, logs.LineHandler)]
+    handler.handle(logging.LogRecord("shop", logging.INFO, "shop.py", 7, "shipped %d", ("three",), None))
+    (line,) = lines(stream)
+    assert (line["event"], line["level"], line["error"]) == ("log_line_failed", "error", "TypeError")
+    assert line["where"] == "shop.py:7"
+
+
+def test_odd_characters_and_odd_objects_are_lines_like_any_other(stream: io.StringIO) -> None:
+    text = "\x00\n\ud800\u202e\uffff"
+    logging.getLogger("shop").info(text, extra={"fields": {"path": Path("a"), text: text}})
+    (line,) = lines(stream)
+    assert (line["event"], line["path"], line[text]) == (text, "a", text)
+
+
+def test_a_finished_line_takes_the_same_road(stream: io.StringIO) -> None:
+    logging.getLogger("shop").info("first")
+    logs.write('{"event": "second"}')
+    assert [line["event"] for line in lines(stream)] == ["first", "second"]
+
+
+def test_lines_keep_their_order_and_none_is_lost(stream: io.StringIO) -> None:
+    for number in range(5_000):
+        logging.getLogger("shop").info("%d", number)
+    assert [line["event"] for line in lines(stream)] == [str(number) for number in range(5_000)]
+
+
+def test_a_second_configuration_takes_the_place_of_the_first(stream: io.StringIO) -> None:
+    other = io.StringIO()
+    logs.configure("ApplyOrders", stream=other)
+    logging.getLogger("shop").info("shipped")
+    assert [line["event"] for line in lines(other)] == ["shipped"]
+    assert stream.getvalue() == ""
+
+
+def test_a_signal_handler_may_log_whatever_it_interrupts(stream: io.StringIO) -> None:
+    def log(_signal: int, _frame: object) -> None:
+        logging.getLogger("shop").info("signal")
+
+    before = signal.signal(signal.SIGALRM, log)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        for _ in range(2_000):
+            logging.getLogger("shop").info("line")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    logged = [line["event"] for line in lines(stream)]
+    assert logged.count("line") == 2_000
+    assert "signal" in logged
+
+
+# A pipe that nobody reads
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """A pipe's two ends."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        yield reading, stream
+    os.close(reading)
+
+
+def read_until(reading: int, last: str) -> list[str]:
+    """The lines in the pipe, up to the first that begins with `last`."""
+    found: list[str] = []
+    with os.fdopen(os.dup(reading)) as stream:
+        for line in stream:
+            found.append(line.rstrip("\n"))
+            if line.startswith(last):
+                break
+    return found
+
+
+def lost(lines: int) -> str:
+    return f"lost {lines}"
+
+
+def test_a_full_pipe_drops_lines_counts_them_and_says_so_once_it_moves(pipe: tuple[int, TextIO]) -> None:
+    reading, stream = pipe
+    writer = LineWriter(stream, lost=lost, most_waiting=100_000)
+    sent = 10_000
+    for number in range(sent):
+        writer.put(f"{number:099}")  # a hundred bytes each: a megabyte into 64 KiB of pipe and 100,000 bytes of room
+    reader: list[str] = []
+    thread = threading.Thread(target=lambda: reader.extend(read_until(reading, "last")))
+    thread.start()
+    assert writer.flush(timeout=10)
+    writer.put("last")
+    thread.join(10)
+    writer.close()
+    losses = [int(line.removeprefix("lost ")) for line in reader if line.startswith("lost")]
+    kept = [int(line) for line in reader if line.isdigit()]
+    assert kept == sorted(kept)
+    assert sum(losses) == sent - len(kept) > 0
+
+
+def test_a_flush_that_waited_in_vain_is_not_waited_for_again(pipe: tuple[int, TextIO]) -> None:
+    reading, stream = pipe
+    writer = LineWriter(stream, lost=lost)
+    writer.put("x" * 100_000)
+    assert not writer.flush(timeout=0.01)
+    assert not writer.flush(timeout=60)
+    with os.fdopen(os.dup(reading)) as output:
+        assert len(output.readline()) == 100_001
+    writer.put("last")
+    writer.close()
+
+
+def test_lines_that_a_stream_refuses_are_counted_until_it_takes_them_again() -> None:
+    class Refusing(io.StringIO):
+        full = True
+
+        def write(self, text: str) -> int:
+            if self.full:
+                raise OSError("no space left on device")
+            return super().write(text)
+
+    stream = Refusing()
+    writer = LineWriter(stream, lost=lost)
+    for line in ("a", "b"):
+        writer.put(line)
+        assert writer.flush(timeout=10)
+    stream.full = False
+    writer.put("c")
+    assert writer.flush(timeout=10)
+    writer.close()
+    assert stream.getvalue() == "lost 2\nc\n"
+
+
+def test_a_reader_that_has_gone_stops_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        writer = LineWriter(stream, lost=lost)
+        writer.put("line")
+        assert writer.flush(timeout=10)
+        writer.close()
+
+
+# Other processes
+
+
+def run_program(text: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(WORKER_IMAGE)}
+    return subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=20, check=True
+    )
+
+
+def test_the_last_lines_are_written_before_the_process_ends() -> None:
+    done = run_program(
+        "import logging; from fargate_workers_runtime import logs; logs.configure('w')\n"
+        "for n in range(1000): logging.warning(n)"
+    )
+    assert len(done.stdout.splitlines()) == 1000
+
+
+def test_a_forked_child_writes_its_own_lines_and_none_of_its_parents() -> None:
+    done = run_program(
+        "import logging, os; from fargate_workers_runtime import logs; logs.configure('w')\n"
+        "logging.warning('parent')\n"
+        "child = os.fork()\n"
+        "if child == 0: logging.warning('child'); logs.flush(); os._exit(0)\n"
+        "os.waitpid(child, 0)"
+    )
+    assert sorted(json.loads(line)["event"] for line in done.stdout.splitlines()) == ["child", "parent"]
+
+
+def test_lines_of_several_processes_never_mix() -> None:
+    done = run_program(
+        "import logging, os; from fargate_workers_runtime import logs; logs.configure('w')\n"
+        "children = [child for _ in range(3) if (child := os.fork())]\n"
+        "for n in range(2000): logging.warning('x' * (n % 1500))\n"
+        "logs.flush(10)\n"
+        "os._exit(0) if len(children) < 3 else [os.waitpid(child, 0) for child in children]"
+    )
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 16_000

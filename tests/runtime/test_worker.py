@@ -140,7 +140,7 @@ def test_a_handler_may_call_a_message_poison() -> None:
 def test_a_message_whose_handler_fails_comes_back_after_a_back_off(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.worker.full_jitter", lambda attempt: 2.0 * attempt)
+    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda attempt: 2.0 * attempt)
 
     def fail(_message: Message) -> None:
         raise error
@@ -180,6 +180,28 @@ def test_a_fault_in_the_gate_costs_its_message_a_delivery_and_nobody_else_anythi
     assert run_once(lambda message: seen.append(message.body), queue=queue) == 0
     assert seen == [{"id": 2}]
     assert not queue.empty
+    assert queue.dead_letters == []
+
+
+def test_the_last_delivery_that_fails_takes_its_reason_to_the_dead_letter_queue() -> None:
+    def fail(_message: Message) -> None:
+        raise ValueError("no such customer")
+
+    queue = MemoryQueue([{"id": 1}])
+    for _ in range(2):
+        queue.set_visibility([(each.receipt, 0) for each in queue.receive(1, wait=0, visibility=1)])
+    run_once(fail, queue=queue, settings=settings(receive_wait=0, max_receive_count=3))
+    (letter,) = queue.dead_letters
+    assert (letter.reason, letter.detail) == ("failed 3 times", "ValueError: no such customer")
+    assert queue.empty
+
+
+def test_an_announcement_that_asks_for_nothing_is_acknowledged() -> None:
+    seen: list[Message] = []
+    queue = MemoryQueue([{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "files"}])
+    run_once(seen.append, queue=queue)
+    assert seen == []
+    assert queue.empty
     assert queue.dead_letters == []
 
 
@@ -256,6 +278,108 @@ def test_a_worker_that_lost_its_claim_does_not_acknowledge() -> None:
     run_once(lose_it, queue=queue, claims=claims, idempotency_key="/id")
     assert not queue.empty
     assert claims.complete("1", owner="other")
+
+
+def test_an_outage_costs_each_message_in_hand_one_delivery_and_the_others_none(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.outage.full_jitter", lambda *_a, **_k: 0.01)
+    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    down, looks, claims = threading.Event(), threading.Semaphore(0), MemoryClaims()
+    down.set()
+    claim = claims.claim
+
+    def unreliable(*arguments: Any, **options: Any) -> Any:
+        if down.is_set():
+            raise ConnectionError("no answer")
+        return claim(*arguments, **options)
+
+    def check() -> None:
+        looks.release()
+        if down.is_set():
+            raise ConnectionError("no answer")
+
+    monkeypatch.setattr(claims, "claim", unreliable)
+    monkeypatch.setattr(claims, "check", check)
+    counts: list[int] = []
+    queue = MemoryQueue({"id": n} for n in range(30))
+    running = Running(
+        lambda message: counts.append(message.receive_count), queue, settings=settings(concurrency=10), claims=claims
+    )
+    for _ in range(3):
+        assert looks.acquire(timeout=5)
+    assert queue.hidden == 0
+    assert queue.requests["receive"] == 1
+    down.clear()
+    eventually(lambda: queue.empty)
+    assert running.stop() == 0
+    assert sorted(counts) == [1] * 20 + [2] * 10
+
+
+def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    claims = MemoryClaims()
+    complete = claims.complete
+    failures = [ConnectionError("no"), TimeoutError("no")]
+
+    def unreliable(*arguments: Any, **options: Any) -> bool:
+        if failures:
+            raise failures.pop()
+        return complete(*arguments, **options)
+
+    monkeypatch.setattr(claims, "complete", unreliable)
+    queue = MemoryQueue([{"id": 1}])
+    run_once(done, queue=queue, claims=claims, idempotency_key="/id")
+    assert queue.empty
+    assert claims.claim("1", owner="other", seconds=1).state == "completed"
+
+
+def test_an_effect_that_cannot_be_recorded_at_all_is_acknowledged_rather_than_repeated(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
+
+    def down(*_arguments: object, **_options: object) -> bool:
+        raise ConnectionError("no answer")
+
+    claims = MemoryClaims()
+    monkeypatch.setattr(claims, "complete", down)
+    seen: list[Message] = []
+    queue = MemoryQueue([{"id": 1}])
+    run_once(seen.append, queue=queue, claims=claims, idempotency_key="/id")
+    assert len(seen) == 1
+    assert queue.empty
+    assert "effect_not_recorded" in caplog.messages
+
+
+def test_an_effect_may_be_recorded_together_with_its_writes() -> None:
+    write = {"Put": {"TableName": "orders", "Item": {"order_id": {"S": "1"}}}}
+    queue, claims = MemoryQueue([{"id": 1}]), MemoryClaims()
+    run_once(lambda message: message.transact([write]), queue=queue, claims=claims, idempotency_key="/id")
+    assert claims.transactions == [[write]]
+    assert queue.empty
+    assert claims.claim("1", owner="other", seconds=1).state == "completed"
+
+
+def test_a_transaction_of_a_worker_that_lost_its_claim_writes_nothing_and_acknowledges_nothing() -> None:
+    claims = MemoryClaims()
+
+    def too_late(message: Message) -> None:
+        claims.release("1", owner=claims._items["1"].owner)
+        claims.claim("1", owner="other", seconds=60)
+        message.transact([])
+
+    queue = MemoryQueue([{"id": 1}])
+    run_once(too_late, queue=queue, claims=claims, idempotency_key="/id")
+    assert claims.transactions == []
+    assert not queue.empty
+
+
+def test_a_transaction_without_claims_says_what_it_needs(caplog: pytest.LogCaptureFixture) -> None:
+    run_once(lambda message: message.transact([]), queue=MemoryQueue([{"id": 1}]))
+    (failure,) = [record for record in caplog.records if record.message == "handler_failed"]
+    assert failure.exc_info is not None
+    assert "give the QueueWorker a DeduplicationTable" in str(failure.exc_info[1])
 
 
 def test_a_claim_store_that_does_not_answer_means_no_effect_and_no_acknowledgement(
@@ -446,7 +570,7 @@ def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(m
 
 
 def test_a_queue_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.worker.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.receiving.full_jitter", lambda *_a, **_k: 0.0)
     faults = [ConnectionError("no"), TimeoutError("no")]
 
     class Flaky(MemoryQueue):
@@ -459,6 +583,48 @@ def test_a_queue_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyP
     running = Running(done, queue, settings=settings())
     eventually(lambda: queue.empty)
     assert running.stop() == 0
+
+
+def test_a_process_that_has_begun_its_share_of_messages_ends_to_be_replaced(eventually: Eventually) -> None:
+    queue = MemoryQueue({"id": n} for n in range(50))
+    assert Running(done, queue, settings=settings(max_messages=5, concurrency=1)).join() == 0
+    assert queue.hidden == 0
+    assert not queue.empty
+
+
+def test_handlers_begin_as_the_rate_limit_lets_them() -> None:
+    class TwoOnly:
+        def __init__(self) -> None:
+            self.left, self.closed = 2, False
+
+        def take(self, *, stopping: threading.Event) -> bool:
+            if self.left == 0:
+                return not stopping.wait(5)
+            self.left -= 1
+            return True
+
+        def check(self) -> None:
+            pass
+
+        def close(self) -> None:
+            self.closed = True
+
+    limiter, seen = TwoOnly(), threading.Semaphore(0)
+    queue = MemoryQueue({"id": n} for n in range(10))
+    worker = Worker(
+        lambda _message: seen.release(), gate=Gate(), queue=queue, settings=settings(concurrency=1), limiter=limiter
+    )
+    code: list[int] = []
+    thread = threading.Thread(target=lambda: code.append(worker.run()), daemon=True)
+    thread.start()
+    for _ in range(2):
+        assert seen.acquire(timeout=5)
+    worker.request_stop("test")
+    thread.join(10)
+    assert code == [0]
+    assert limiter.closed
+    assert not seen.acquire(blocking=False)
+    assert queue.hidden == 0
 
 
 def test_a_minute_of_work_is_counted() -> None:
@@ -477,4 +643,4 @@ def test_a_minute_of_work_is_counted() -> None:
         1,
         0,
     )
-    assert len(line["HandlerSeconds"]) == 2
+    assert sum(line["HandlerSeconds"]["Counts"]) == 2

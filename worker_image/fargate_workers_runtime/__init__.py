@@ -10,27 +10,32 @@
 
 The promise: a message is delivered at least once, and its effect happens once per idempotency key, apart from one
 window: a process that dies between the effect and the record of it runs the handler again. Make the effect repeatable,
-and the window is harmless.
+and the window is harmless; or write it with `message.transact`, and there is none.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fargate_workers_runtime.cache import ReadThroughCache
     from fargate_workers_runtime.entry import run, run_once
-    from fargate_workers_runtime.errors import PoisonMessage, Retry, SettingsError
+    from fargate_workers_runtime.errors import ClaimLost, PoisonMessage, Retry, SettingsError
     from fargate_workers_runtime.message import Message
     from fargate_workers_runtime.redis_connection import connect_redis
     from fargate_workers_runtime.task import ObjectCreated, Schedule, Task, run_task
+    from fargate_workers_runtime.token_bucket import TokenBucket
 
 _HOMES = {
+    "ClaimLost": "errors",
     "Message": "message",
     "ObjectCreated": "task",
     "PoisonMessage": "errors",
+    "ReadThroughCache": "cache",
     "Retry": "errors",
     "Schedule": "task",
     "SettingsError": "errors",
     "Task": "task",
+    "TokenBucket": "token_bucket",
     "connect_redis": "redis_connection",
     "run": "entry",
     "run_once": "entry",
@@ -38,13 +43,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "ClaimLost",
     "Message",
     "ObjectCreated",
     "PoisonMessage",
+    "ReadThroughCache",
     "Retry",
     "Schedule",
     "SettingsError",
     "Task",
+    "TokenBucket",
     "connect_redis",
     "run",
     "run_once",

@@ -7,8 +7,9 @@ completed, the key never runs again.
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 #: How far two workers' clocks may differ, in seconds. A lease is written this much shorter than the
 #: message's visibility and taken over this much later than it says: free when the message is back, not before.
@@ -55,6 +56,23 @@ class Claims(Protocol):
 
     def release(self, key: str, *, owner: str) -> None:
         """Let the next attempt claim `key` at once."""
+        ...
+
+    def check(self) -> None:
+        """Raise if the store does not answer."""
+        ...
+
+
+@runtime_checkable
+class TransactionalClaims(Claims, Protocol):
+    """Claims in the store that holds the effects, too: both are recorded, or neither."""
+
+    def complete_with(self, key: str, *, owner: str, items: Sequence[Mapping[str, Any]]) -> bool:
+        """Write `items` (of DynamoDB's TransactWriteItems) and record the effect; False if the key is no longer ours.
+
+        Raises:
+            TransactionCanceledException: A condition of `items` failed; nothing was written.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""How many messages to ask for, so that none waits in a process that cannot start it."""
+"""How many messages to ask for, and how many polls to keep open. Pure arithmetic; the loop is in receiving.py."""
 
 from fargate_workers_runtime.queue import BATCH
 
@@ -6,12 +6,29 @@ from fargate_workers_runtime.queue import BATCH
 LONG_HANDLER_SECONDS = 2.0
 
 
-def ask_for(*, held: int, concurrency: int, mean_seconds: float | None) -> int:
-    """How many messages to ask for now; 0 is wait.
+def ask_for(
+    held: int, *, concurrency: int, mean_seconds: float | None, per_second: float = 0.0, visibility: int = 120
+) -> int:
+    """How many messages to ask for now, beside the `held` ones; 0 is wait.
 
-    Short handlers: one batch is fetched ahead, and only full batches are asked for; that is 0.1 requests a message.
-    Long handlers, and those whose speed is not known yet: as many as can start at once.
+    Short handlers: about a second's work is fetched ahead, and only full batches are asked for; that is 0.1 requests a
+    message. Long handlers, and those whose speed is not known yet: as many as can start at once.
     """
     if mean_seconds is None or mean_seconds > LONG_HANDLER_SECONDS:
         return min(BATCH, max(0, concurrency - held))
-    return BATCH if held <= concurrency else 0
+    # At most three rounds of the handlers, and never more than a third of the visibility timeout drains.
+    ahead = min(per_second, 3 * concurrency, per_second * visibility / 3)
+    return BATCH if held + BATCH <= concurrency + max(BATCH, ahead) else 0
+
+
+def polls(now: int, *, asked: int, received: int, most: int, starving: bool) -> int:
+    """How many polls to keep open, after one that asked for `asked` messages and brought `received`.
+
+    A full batch while handlers are `starving` says that one more would pay; less than half of one, that these are too
+    many; none, that one is enough.
+    """
+    if received == 0:
+        return 1
+    if received == asked == BATCH and starving:
+        return min(most, now + 1)
+    return max(1, now - 1) if received < BATCH / 2 else now

@@ -33,5 +33,12 @@ class Retry(Exception):  # noqa: N818  as above
         self.after = after
 
 
+class ClaimLost(Exception):  # noqa: N818  as above
+    """Another attempt has taken this key over, so `message.transact` wrote nothing; let it pass.
+
+    The lease ran out because the process stood still, or the store said so. The message is not acknowledged.
+    """
+
+
 class SettingsError(ValueError):
     """An environment variable is missing or wrong; the text is one sentence that names it."""

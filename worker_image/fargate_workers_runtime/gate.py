@@ -44,32 +44,37 @@ class Gate:
         idempotency_key: KeyOf | None = None,
         max_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        # Masked: what an error quotes would carry the message's content into logs. Offline: a schema must not fetch.
         self._validator = None if schema is None else _validator(schema)
-        self._key = _pointer(idempotency_key) if isinstance(idempotency_key, str) else idempotency_key
+        self._key_of_payload = _pointer(idempotency_key) if isinstance(idempotency_key, str) else None
+        self._key_of_message = None if isinstance(idempotency_key, str) else idempotency_key
         self._max_bytes = max_bytes
 
-    def open(self, received: Received) -> Message:
-        """The message inside `received`.
+    def open(self, received: Received) -> Message | None:
+        """The message inside `received`; None if there is nothing in it to handle (S3's test event).
 
         Raises:
             PoisonMessage: It may not pass.
         """
-        payload, said = unwrap(self._decode(received.text), parse=self._decode)
+        unwrapped = unwrap(self._decode(received.text), parse=self._decode)
+        if unwrapped is None:
+            return None
+        payload, said = unwrapped
         self._validate(payload)
         message = Message(
             id=received.id,
             body=payload,
             raw=received.text,
             attributes={**_strings(received.attributes), **said},
-            idempotency_key=received.id,
+            idempotency_key=_key(self._key_of_payload, payload) if self._key_of_payload else received.id,
             receive_count=received.receive_count,
             attempt=received.receive_count,
             group_id=received.group_id,
             sent_at=None if received.sent_at is None else datetime.fromtimestamp(received.sent_at, UTC),
             receipt=received.receipt,
         )
-        return message if self._key is None else _with_key(message, self._key)
+        if self._key_of_message:
+            message = replace(message, idempotency_key=_key(self._key_of_message, message))
+        return message
 
     def _decode(self, text: str) -> Any:
         try:
@@ -79,7 +84,7 @@ class Gate:
         if size > self._max_bytes:
             raise PoisonMessage("too large", detail=f"{size} bytes; at most {self._max_bytes} pass")
         try:
-            body = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+            body = _json.decode(text)
         except RecursionError:
             raise PoisonMessage("nested too deep") from None
         except json.JSONDecodeError as error:
@@ -89,7 +94,7 @@ class Gate:
         # Both looks cost a scan, so text that cannot contain the fault skips them.
         if text.count("[") + text.count("{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
             raise PoisonMessage("nested too deep")
-        if "\\u" in text:
+        if "\\ud" in text or "\\uD" in text:
             _refuse_lone_surrogates(body)
         return body
 
@@ -97,29 +102,29 @@ class Gate:
         if self._validator is None:
             return
         try:
-            error = next(iter(self._validator.iter_errors(payload)), None)
+            self._validator.validate(payload)
+        except jsonschema_rs.ValidationError as error:
+            where = "".join(f"/{part}" for part in error.schema_path)
+            raise PoisonMessage(f"schema: {where}", detail=f"{_path(error.instance_path)}: {error.message}") from None
         except ValueError:  # a value that JSON Schema cannot look at, such as a number of 4,000 digits
             raise PoisonMessage("number out of range") from None
-        if error is not None:
-            where = "".join(f"/{part}" for part in error.schema_path)
-            raise PoisonMessage(f"schema: {where}", detail=f"{_path(error.instance_path)}: {error.message}")
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    # Masked: what an error quotes would carry the message's content into logs. Offline: a schema must not fetch.
     try:
         return jsonschema_rs.validator_for(dict(schema), mask="the value", offline=True)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         raise ValueError(f"The schema is not valid: {error}") from error
 
 
-def _pointer(pointer: str) -> Callable[[Message], str]:
+def _pointer(pointer: str) -> Callable[[Any], str]:
     """A function that looks up a JSON pointer (RFC 6901)."""
     if not pointer.startswith("/"):
         raise ValueError(f"idempotency_key {pointer!r} is not a JSON pointer; write it as '/order_id'.")
     parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
 
-    def look_up(message: Message) -> str:
-        value: Any = message.body
+    def look_up(value: Any) -> str:
         for part in parts:
             value = value[int(part) if isinstance(value, list) else part]
         if isinstance(value, bool) or not isinstance(value, str | int):
@@ -129,15 +134,15 @@ def _pointer(pointer: str) -> Callable[[Message], str]:
     return look_up
 
 
-def _with_key(message: Message, key_of: Callable[[Message], str]) -> Message:
+def _key(key_of: Callable[[Any], str], source: Any) -> str:
     try:
-        key = key_of(message)
+        key = key_of(source)
         fits = 0 < len(key.encode()) <= MAX_KEY_BYTES
     except Exception as error:
         raise PoisonMessage("no idempotency key", detail=type(error).__name__) from error
     if not fits:
         raise PoisonMessage("no idempotency key", detail=f"it is empty or longer than {MAX_KEY_BYTES} bytes")
-    return replace(message, idempotency_key=key)
+    return key
 
 
 def _refuse_constant(_name: str) -> NoReturn:
@@ -149,6 +154,9 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         raise PoisonMessage("number out of range")
     return value
+
+
+_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _depth(body: Any) -> int:

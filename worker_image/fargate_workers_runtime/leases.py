@@ -26,6 +26,7 @@ class Lease:
         ends_at: When visibility can be extended no more.
         owner: The token of this attempt's claim.
         claim_key: The key claimed, if one is.
+        completed: The effect is recorded.
         deadline: When the handler must have ended, once it has begun.
         lost: The message is no longer ours: it must not be acknowledged.
     """
@@ -35,6 +36,7 @@ class Lease:
     ends_at: float
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     claim_key: str | None = None
+    completed: bool = False
     deadline: float | None = None
     lost: bool = False
 
@@ -113,7 +115,14 @@ class Leases:
             elif lease.visible_until - now < self._visibility_timeout / 3:
                 due.append(lease)
         for start in range(0, len(due), BATCH):
-            self._extend(due[start : start + BATCH])
+            batch = due[start : start + BATCH]
+            try:
+                self._extend(batch)
+            except Exception:
+                _log.warning("heartbeat_failed", exc_info=True)
+                for lease in batch:
+                    if lease.visible_until <= self._clock():
+                        self._lose(lease, "no heartbeat")
 
     def _extend(self, leases: list[Lease]) -> None:
         now = self._clock()
@@ -128,9 +137,15 @@ class Leases:
                 self._lose(lease, failure.code)
 
     def _renew(self, lease: Lease) -> None:
-        if self._claims is None or lease.claim_key is None:
+        if self._claims is None or lease.claim_key is None or lease.completed:
             return
-        if not self._claims.renew(lease.claim_key, owner=lease.owner, seconds=self.seconds_left(lease)):
+        try:
+            ours = self._claims.renew(lease.claim_key, owner=lease.owner, seconds=self.seconds_left(lease))
+        except Exception:
+            # The message stays hidden, so the claim may lapse unseen; completing it tells whether it was taken over.
+            _log.warning("renewal_failed", exc_info=True)
+            return
+        if not ours and not lease.completed:
             self._lose(lease, "claim taken over")
 
     def _lose(self, lease: Lease, why: str) -> None:

@@ -1,6 +1,6 @@
 """A message as a handler sees it: checked, unwrapped and parsed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,3 +36,22 @@ class Message:
     sent_at: datetime | None = None
     deadline: datetime | None = None
     receipt: str = field(default="", repr=False)
+    transaction: Callable[[Sequence[Mapping[str, Any]]], None] | None = field(default=None, repr=False, compare=False)
+
+    def transact(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Write `items` to DynamoDB and record this message's effect, in one transaction.
+
+        Call it as the last thing the handler does: from then on the key is done. It closes the window that is left
+        between an effect and the record of it. It costs twice the write units.
+
+        Args:
+            items: At most 99 entries of TransactWriteItems: `{"Put": {"TableName": ..., "Item": {...}}}` and its like.
+
+        Raises:
+            ClaimLost: Another attempt has taken over; nothing was written. Let it pass.
+            TransactionCanceledException: A condition of `items` failed; nothing was written.
+            TypeError: The worker has no claims in DynamoDB.
+        """
+        if self.transaction is None:
+            raise TypeError("message.transact works inside a worker only; see fargate_workers_runtime.testing.")
+        self.transaction(items)

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +17,7 @@ from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
 from fargate_workers_runtime.errors import SettingsError
-from fargate_workers_runtime.settings import number, text
+from fargate_workers_runtime.settings import choice, number, text
 
 #: ElastiCache takes a token for 15 minutes; each is used for 10, so that clocks may differ.
 _TOKEN_VALID_SECONDS = 900
@@ -66,45 +68,75 @@ class IamCredentials(CredentialProvider):
         return signed.removeprefix("https://")
 
 
-def connect_redis(environment: Mapping[str, str]) -> redis.Redis:
+def connect_redis(environment: Mapping[str, str], *, timeout: float = 1.0, retries: int = 3) -> redis.Redis:
     """A client for the cache in the environment; it connects at the first command.
 
     Environment: REDIS_HOST, REDIS_PORT (6379), REDIS_TLS ("true"), REDIS_MAX_CONNECTIONS (10); with REDIS_USER,
     REDIS_REPLICATION_GROUP_ID and AWS_REGION it authenticates by IAM. Certificates are checked against the system's
     authorities, or those in SSL_CERT_FILE.
 
-    A pool that is used up makes callers wait for two seconds. Commands time out after one second and are tried three
-    times: scripts and increments must be written so that a repeated one is harmless.
+    Clients of one process share a pool, if they agree on these two:
+
+    Args:
+        timeout: For connecting and for a command, in seconds. A pool that is used up makes callers wait twice as long.
+            A cache that is slower than what it caches is of no use: give its client 0.1, and no retries.
+        retries: How often a command is tried again. It may have been done, and only its answer lost: scripts and
+            increments must be written so that a repeated one is harmless.
 
     Raises:
         SettingsError: A variable is missing or wrong.
     """
-    tls = environment.get("REDIS_TLS", "true")
-    if tls not in ("true", "false"):
-        raise SettingsError(f"REDIS_TLS is {tls!r}; make it 'true' or 'false'.")
-    pool = redis.BlockingConnectionPool(
+    server = _Server(
         host=text(environment, "REDIS_HOST"),
         port=number(environment, "REDIS_PORT", 6379, 1, 65_535),
-        connection_class=redis.SSLConnection if tls == "true" else redis.Connection,
-        credential_provider=_credentials(environment),
-        max_connections=number(environment, "REDIS_MAX_CONNECTIONS", 10, 1, 10_000),
-        timeout=2,
-        socket_connect_timeout=2,
-        socket_timeout=1,
-        health_check_interval=30,
+        tls=choice(environment, "REDIS_TLS", "true", ("true", "false")) == "true",
+        iam=_iam_user(environment),
+        connections=number(environment, "REDIS_MAX_CONNECTIONS", 10, 1, 10_000),
+    )
+    return redis.Redis(connection_pool=_pool(server, timeout=timeout, retries=retries))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _IamUser:
+    user: str
+    replication_group_id: str
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Server:
+    host: str
+    port: int
+    tls: bool
+    iam: _IamUser | None
+    connections: int
+
+
+@cache
+def _pool(server: _Server, *, timeout: float, retries: int) -> redis.BlockingConnectionPool:
+    """One pool for all clients of a process: REDIS_MAX_CONNECTIONS is what the cache was promised."""
+    return redis.BlockingConnectionPool(
+        host=server.host,
+        port=server.port,
+        connection_class=redis.SSLConnection if server.tls else redis.Connection,
+        credential_provider=None if server.iam is None else IamCredentials(**vars(server.iam)),
+        max_connections=server.connections,
+        timeout=2 * timeout,  # pyright: ignore[reportArgumentType]  its annotation alone says int
+        socket_connect_timeout=timeout,
+        socket_timeout=timeout,
+        # No health_check_interval: its ping, inside of connecting, retries anew at each retry, 16 tries in all.
         decode_responses=True,
         # A failover leaves this connection at a replica, which refuses writes: connecting anew finds the new primary.
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3),
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=retries),
         retry_on_error=[redis.ReadOnlyError],
     )
-    return redis.Redis(connection_pool=pool)
 
 
-def _credentials(environment: Mapping[str, str]) -> IamCredentials | None:
+def _iam_user(environment: Mapping[str, str]) -> _IamUser | None:
     user = environment.get("REDIS_USER")
     if not user:
         return None
-    return IamCredentials(
+    return _IamUser(
         user=user,
         replication_group_id=text(environment, "REDIS_REPLICATION_GROUP_ID"),
         region=environment.get("AWS_REGION") or text(environment, "AWS_DEFAULT_REGION"),

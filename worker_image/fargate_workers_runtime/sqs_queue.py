@@ -1,25 +1,41 @@
 """The queue, in SQS."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fargate_workers_runtime.batches import batches
+from fargate_workers_runtime.batches import MAX_BATCH_BYTES, batches
 from fargate_workers_runtime.queue import DeadLetter, Failure, Received
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
+
+#: SQS bills each 64 KB of a request's payload as a request: https://aws.amazon.com/sqs/pricing/
+_BILLED_BYTES = 64 * 1024
 
 #: SQS takes ten attributes a message; five are ours.
 _KEPT_ATTRIBUTES = 5
 
 
 class SqsQueue:
-    """An SQS queue, standard or FIFO, and its dead-letter queue."""
+    """An SQS queue, standard or FIFO, and its dead-letter queue.
 
-    def __init__(self, client: "SQSClient", url: str, *, dead_letter_queue_url: str | None = None) -> None:
+    Args:
+        billed: Called with the number of requests that a call is billed as.
+    """
+
+    def __init__(
+        self,
+        client: "SQSClient",
+        url: str,
+        *,
+        dead_letter_queue_url: str | None = None,
+        billed: Callable[[int], None] = lambda _requests: None,
+    ) -> None:
         self._client = client
         self._url = url
         self._dead_letter_queue_url = dead_letter_queue_url
+        self._billed = billed
 
     @property
     def fifo(self) -> bool:
@@ -39,18 +55,22 @@ class SqsQueue:
             MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId", "SentTimestamp"],
             MessageAttributeNames=["All"],
         )
-        return [_received(message) for message in response.get("Messages", [])]
+        received = [_received(message) for message in response.get("Messages", [])]
+        self._billed(_requests(sum(len(each.text) for each in received)))
+        return received
 
     def delete(self, receipts: Sequence[str]) -> list[Failure]:
         return _twice(
             [{"ReceiptHandle": receipt} for receipt in receipts],
             lambda entries: self._client.delete_message_batch(QueueUrl=self._url, Entries=entries),
+            self._billed,
         )
 
     def set_visibility(self, changes: Sequence[tuple[str, int]]) -> list[Failure]:
         return _twice(
             [{"ReceiptHandle": receipt, "VisibilityTimeout": seconds} for receipt, seconds in changes],
             lambda entries: self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries),
+            self._billed,
         )
 
     def bury(self, letters: Sequence[DeadLetter]) -> list[Failure]:
@@ -63,6 +83,7 @@ class SqsQueue:
             failed = _twice(
                 [entry for _, entry in batch],
                 lambda entries: self._client.send_message_batch(QueueUrl=url, Entries=entries),
+                self._billed,
             )
             failures += [
                 Failure(index=batch[each.index][0], permanent=each.permanent, code=each.code) for each in failed
@@ -78,7 +99,9 @@ class SqsQueue:
             "dlq.receiveCount": str(received.receive_count),
             "dlq.originalMessageId": received.id,
         }
-        kept = dict(list(received.attributes.items())[:_KEPT_ATTRIBUTES])
+        # Those of an earlier burial would crowd out the sender's own.
+        sent = [(name, value) for name, value in received.attributes.items() if not name.startswith("dlq.")]
+        kept = dict(sent[:_KEPT_ATTRIBUTES])
         entry: dict[str, Any] = {
             "MessageBody": received.text,
             "MessageAttributes": {
@@ -89,6 +112,7 @@ class SqsQueue:
                 **{name: {"DataType": "String", "StringValue": _printable(value)} for name, value in said.items()},
             },
         }
+        _make_room(entry)
         if self.fifo:
             entry["MessageGroupId"] = received.group_id or received.id
             entry["MessageDeduplicationId"] = received.id
@@ -109,7 +133,9 @@ def _received(message: Mapping[str, Any]) -> Received:
     )
 
 
-def _twice(entries: Sequence[Mapping[str, Any]], send: Callable[[Any], Any]) -> list[Failure]:
+def _twice(
+    entries: Sequence[Mapping[str, Any]], send: Callable[[Any], Any], billed: Callable[[int], None]
+) -> list[Failure]:
     """Send one batch, and once more those entries which failed through no fault of theirs."""
     # Ids are positions: a message delivered twice into one batch must not repeat an id, or SQS refuses all of it.
     pending = {str(index): {"Id": str(index), **entry} for index, entry in enumerate(entries)}
@@ -117,11 +143,17 @@ def _twice(entries: Sequence[Mapping[str, Any]], send: Callable[[Any], Any]) -> 
     failed: Iterable[Mapping[str, Any]] = ()
     for _ in range(2):
         failed = send(list(pending.values())).get("Failed", [])
+        billed(_requests(sum(len(entry.get("MessageBody", "")) for entry in pending.values())))
         permanent += [_failure(entry) for entry in failed if entry.get("SenderFault")]
         pending = {entry["Id"]: pending[entry["Id"]] for entry in failed if not entry.get("SenderFault")}
         if not pending:
             return permanent
     return permanent + [_failure(entry) for entry in failed if not entry.get("SenderFault")]
+
+
+def _requests(characters: int) -> int:
+    """Requests that a payload is billed as; a character is a byte in most, and this is a metric, not the bill."""
+    return max(1, math.ceil(characters / _BILLED_BYTES))
 
 
 def _failure(entry: Mapping[str, Any]) -> Failure:
@@ -131,6 +163,17 @@ def _failure(entry: Mapping[str, Any]) -> Failure:
 def _printable(value: str) -> str:
     """`value` as SQS takes it in an attribute: not empty, no control characters, short."""
     return "".join(c if c.isprintable() else " " for c in value)[:500].strip() or "-"
+
+
+def _make_room(entry: dict[str, Any]) -> None:
+    """Leave out attributes, the reason last, while the whole is larger than SQS takes: the body fills it alone."""
+    attributes = entry["MessageAttributes"]
+    least_first = [name for name in attributes if not name.startswith("dlq.")]
+    least_first += [f"dlq.{name}" for name in ("originalMessageId", "receiveCount", "source", "error", "reason")]
+    for name in least_first:
+        if _size(entry) <= MAX_BATCH_BYTES:
+            return
+        del attributes[name]
 
 
 def _size(entry: Mapping[str, Any]) -> int:

@@ -39,6 +39,7 @@ def read_rows(
         body = client.get_object(Bucket=bucket, Key=key, **which)["Body"]  # pyright: ignore[reportArgumentType]
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
+        # Once is enough: S3 is consistent (https://aws.amazon.com/s3/consistency/), so it is gone, not late.
         if code in ("NoSuchKey", "NoSuchVersion", "404"):
             raise PoisonMessage("file is gone", detail=f"{bucket}/{key} {version_id or ''}") from error
         if code in ("PreconditionFailed", "412"):

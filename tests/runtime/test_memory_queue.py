@@ -1,0 +1,152 @@
+"""What the queue in memory does beyond the contract it shares with SQS: time, counts, and what it costs."""
+
+import threading
+import time
+
+import pytest
+
+from fargate_workers_runtime.queue import BATCH, LONGEST_VISIBILITY, Received
+from fargate_workers_runtime.testing import Clock, MemoryQueue
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def take(queue: MemoryQueue, limit: int = BATCH, *, visibility: int = 30) -> list[Received]:
+    return queue.receive(limit, wait=0, visibility=visibility)
+
+
+def test_a_message_is_back_when_its_visibility_ends(clock: Clock) -> None:
+    queue = MemoryQueue(["a"], clock=clock)
+    (first,) = take(queue)
+    clock.advance(29)
+    assert (take(queue), queue.hidden, queue.seconds_to_next) == ([], 1, 1)
+    clock.advance(1)
+    assert queue.hidden == 0
+    (second,) = take(queue)
+    assert (second.id, second.receive_count) == (first.id, 2)
+
+
+def test_an_old_receipt_neither_ends_nor_hides_a_message(clock: Clock) -> None:
+    queue = MemoryQueue(["a"], clock=clock)
+    (first,) = take(queue)
+    clock.advance(30)
+    (second,) = take(queue)
+    assert queue.delete([first.receipt]) == []
+    assert not queue.empty
+    assert [failure.code for failure in queue.set_visibility([(first.receipt, 0)])] == ["ReceiptHandleIsInvalid"]
+    queue.delete([second.receipt])
+    assert queue.empty
+
+
+def test_a_message_that_is_visible_again_cannot_be_hidden_by_its_last_receiver(clock: Clock) -> None:
+    queue = MemoryQueue(["a"], clock=clock)
+    (received,) = take(queue)
+    clock.advance(30)
+    (failure,) = queue.set_visibility([(received.receipt, 30)])
+    assert (failure.code, failure.permanent) == ("MessageNotInflight", True)
+
+
+def test_a_message_is_hidden_for_at_most_twelve_hours_from_its_delivery(clock: Clock) -> None:
+    queue = MemoryQueue(["a"], clock=clock)
+    (received,) = take(queue)
+    clock.advance(10)
+    (failure,) = queue.set_visibility([(received.receipt, LONGEST_VISIBILITY)])
+    assert (failure.code, failure.permanent) == ("InvalidParameterValue", True)
+    assert queue.set_visibility([(received.receipt, LONGEST_VISIBILITY - 10)]) == []
+
+
+def test_what_was_hidden_and_for_how_long_is_kept(clock: Clock) -> None:
+    queue = MemoryQueue(["a"], clock=clock)
+    (received,) = take(queue)
+    queue.set_visibility([(received.receipt, 60), ("unknown", 60)])
+    queue.set_visibility([(received.receipt, 0)])
+    assert queue.visibility_changes == [(received, 60), (received, 0)]
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_a_message_delivered_too_often_is_a_dead_letter_with_that_reason(clock: Clock, fifo: bool) -> None:
+    queue = MemoryQueue(["a", "b"], fifo=fifo, max_receive_count=2, clock=clock)
+    for _ in range(2):
+        for received in take(queue):
+            queue.set_visibility([(received.receipt, 0)])
+    assert take(queue) == []
+    assert queue.empty
+    assert [(letter.received.text, letter.received.receive_count, letter.reason) for letter in queue.dead_letters] == [
+        ("a", 2, "max receive count"),
+        ("b", 2, "max receive count"),
+    ]
+
+
+def test_a_message_says_when_it_was_sent_and_carries_its_attributes(clock: Clock) -> None:
+    queue = MemoryQueue(clock=clock)
+    queue.send({"n": 1}, attributes={"trace": "x"})
+    (received,) = take(queue)
+    assert (received.text, received.sent_at) == ('{"n": 1}', clock())
+    assert received.attributes == {"trace": {"DataType": "String", "StringValue": "x"}}
+
+
+def test_a_delayed_message_waits_for_its_time(clock: Clock) -> None:
+    queue = MemoryQueue(clock=clock)
+    queue.send("later", delay=10)
+    assert (take(queue), queue.hidden, queue.seconds_to_next) == ([], 0, 10)
+    clock.advance(10)
+    assert [received.text for received in take(queue)] == ["later"]
+
+
+def test_a_fifo_queue_takes_a_repeated_message_for_the_first_for_five_minutes(clock: Clock) -> None:
+    queue = MemoryQueue(fifo=True, clock=clock)
+    first = queue.send("a", group_id="g", deduplication_id="1")
+    queue.delete([received.receipt for received in take(queue)])
+    clock.advance(299)
+    assert queue.send("a", group_id="g", deduplication_id="1") == first
+    assert queue.empty
+    clock.advance(1)
+    assert queue.send("a", group_id="g", deduplication_id="1") != first
+
+
+def test_a_queue_refuses_what_its_kind_has_not() -> None:
+    with pytest.raises(ValueError, match="A FIFO queue takes no delay for a single message"):
+        MemoryQueue(fifo=True).send("a", group_id="g", delay=1)
+    with pytest.raises(ValueError, match="A standard queue takes no deduplication_id"):
+        MemoryQueue().send("a", deduplication_id="1")
+
+
+def test_a_group_that_came_back_begins_again_with_its_oldest_message(clock: Clock) -> None:
+    queue = MemoryQueue(fifo=True, clock=clock)
+    for body in ("a1", "a2", "a3"):
+        queue.send(body, group_id="a")
+    first, second = take(queue, 2)
+    queue.set_visibility([(second.receipt, 0)])
+    assert take(queue) == []  # the first is still out
+    queue.set_visibility([(first.receipt, 0)])
+    assert [received.text for received in take(queue)] == ["a1", "a2", "a3"]
+
+
+def test_a_poll_ends_when_a_message_is_sent_or_comes_back() -> None:
+    queue = MemoryQueue()
+    started = time.monotonic()
+    threading.Timer(0.02, queue.send, ["a"]).start()
+    (received,) = queue.receive(1, wait=20, visibility=30)
+    queue.set_visibility([(received.receipt, 0)])
+    (again,) = queue.receive(1, wait=20, visibility=30)
+    assert again.receive_count == 2
+    queue.send("b", delay=0.02)
+    assert [received.text for received in queue.receive(1, wait=20, visibility=30)] == ["b"]
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_a_backlog_of_ten_thousand_is_worked_off_at_a_constant_price_a_batch(fifo: bool) -> None:
+    queue = MemoryQueue(fifo=fifo)
+    for n in range(10_000):
+        queue.send("{}", group_id=str(n % 50))
+    started = time.thread_time()
+    while batch := take(queue):
+        queue.set_visibility([(received.receipt, 60) for received in batch])
+        queue.delete([received.receipt for received in batch])
+    assert queue.empty
+    assert queue.requests["delete"] == 1_000
+    assert time.thread_time() - started < 5  # 0.2 when a request costs what it carries, minutes when what is stored

