@@ -104,6 +104,9 @@ class Environment(_Section):
     max_tasks: int = Field(default=10, ge=1)
     """How many tasks of each worker run at most."""
 
+    pacing: Literal["latency", "economy"] = "latency"
+    """`latency`: messages are fetched at once; `economy`: they gather for a second, which halves SQS's requests."""
+
     spot_from: int | None = Field(default=None, ge=0)
     """Tasks of a worker beyond this many run on Fargate Spot; left out, none does."""
 

@@ -39,6 +39,7 @@ class WorkersStack(Stack):
             queue=data.import_queue,
             environment={"ORDERS_QUEUE_URL": data.orders_queue.queue_url},
             claims=data.claims,
+            pacing=environment.pacing,
             scaling=Scaling.on_backlog_per_task(10, min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
             spot_from=environment.spot_from,
         )
@@ -55,6 +56,7 @@ class WorkersStack(Stack):
             environment={"ORDERS_TABLE_NAME": data.orders.table_name},
             claims=data.claims,
             cache=data.cache,
+            pacing=environment.pacing,
             scaling=Scaling.on_queue_depth(min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
             spot_from=environment.spot_from,
         )

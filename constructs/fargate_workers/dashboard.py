@@ -109,9 +109,13 @@ def worker_row(names: WorkerNames, region: str) -> list[Widget]:
             region,
             *(
                 [RUNTIME_NAMESPACE, f"Messages{outcome}", *worker, {"label": outcome.lower(), "stat": "Sum"}]
-                for outcome in ("Handled", "Failed", "Poisoned", "Duplicate")
+                for outcome in ("Handled", "Failed", "Poisoned", "Duplicate", "Fenced")
             ),
-            [RUNTIME_NAMESPACE, "HandlerSeconds", *worker, {"label": "p95 (s)", "stat": "p95", "yAxis": "right"}],
+            # What lies between the two is claims, completion and waiting for the downstream's rate.
+            *(
+                [RUNTIME_NAMESPACE, f"{what}Seconds", *worker, {"label": f"{what.lower()} p95 (s)", **_P95}]
+                for what in ("Handler", "Work")
+            ),
         ),
     ]
 
@@ -130,6 +134,7 @@ def cache_row(cache_cluster_ids: Sequence[str], region: str) -> list[Widget]:
 
 
 _RED = "#d62728"
+_P95 = {"stat": "p95", "yAxis": "right"}
 
 
 def _graph(title: str, region: str, *metrics: Sequence[Any]) -> Widget:

@@ -69,8 +69,12 @@ class DeduplicationTable(Construct):
 
     @cached_property
     def access(self) -> Access:
-        """Read, write, renew and give back claims, singly or within a transaction; sets CLAIMS_TABLE_NAME."""
-        # TransactWriteItems is authorised through these four; there is no action of that name.
+        """Read, write, renew and give back claims, singly or within a transaction; sets CLAIMS_TABLE_NAME.
+
+        What else a transaction writes (`message.transact`) takes rights of its own, on the tables it writes to.
+        """
+        # TransactWriteItems has no action of its own: the completion in it is an UpdateItem. No ConditionCheckItem,
+        # because a transaction touches an item once and the completion is conditional itself.
         actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
         statements = [allow(actions, self.table_arn)]
         if self.encryption_key is not None:

@@ -17,7 +17,8 @@ from constructs import Construct
 from fargate_workers._around_task import AroundTask
 from fargate_workers._aws import arn
 from fargate_workers._durations import seconds
-from fargate_workers._timing import in_seconds, in_words
+from fargate_workers._queue_worker_checks import Pacing, check_choices, check_sizes, check_times
+from fargate_workers._timing import in_seconds
 from fargate_workers.alarm import add_alarm
 from fargate_workers.alarm_catalogue import event_target_alarms, handler_failing_alarm, queue_worker_alarms
 from fargate_workers.container_image import Architecture
@@ -49,6 +50,10 @@ class QueueWorker(AroundTask, Construct):
     A deployment starts the new tasks before it stops the old ones (100 %/200 %) and is rolled back when they do not
     stay up, or when their handler keeps failing. The template has no desired count: it belongs to the scaling.
 
+    A task of several vCPUs runs as many processes, as far as `concurrency` goes round, because a Python process keeps
+    one vCPU busy. Together they handle `concurrency` messages and open one task's share of Redis connections. Fargate
+    gives each vCPU at least 2 GiB, which is plenty for a process.
+
     cluster: Where the tasks run, and whom the alarms tell.
     image: What runs; see `WorkerTask` for how, and `worker_image`.
     command: Default: the image's own.
@@ -58,11 +63,19 @@ class QueueWorker(AroundTask, Construct):
     visibility_timeout: The new queue's, or that of yours. Default: 120 s; the worker renews it while it works.
     scaling: Default: `Scaling.on_queue_depth()`, 1 to 10 tasks.
     concurrency: How many messages a task handles at once. Default: 10.
+    pacing: "latency" asks for messages and acknowledges them as soon as it can. "economy" lets them gather for a second
+        first, which at a trickle halves what SQS costs, or better. Default: "latency".
     max_processing: How long a handler may take over one message. Default: 15 minutes.
     acceptable_age: How old a message may grow before someone is told. Default: 15 minutes.
-    claims: The table by which a message that was delivered twice is worked on once. Default: none.
+    claims: By what a message that was delivered twice is worked on once: a DeduplicationTable, which forgets nothing,
+        or a RedisCache of purpose "locks", which costs nothing per message but may forget the last claims in a
+        failover. Default: none.
     cache: A cache to connect to, with its usual number of connections; for another one see
         `RedisCache.grant_connect`. Default: none.
+    max_downstream_rate: How many handlers all tasks together may begin per second, to spare what they call. It is
+        counted in Redis: in `cache` or `claims`, of purpose "locks". Default: no limit.
+    recycle_after: After how many messages a process is replaced by a fresh one, which bounds what a handler leaks.
+        Default: never.
     spot_from: How many tasks are on demand before the others run on Spot; 0 puts all on Spot, which AWS may stop all at
         once. Default: all on demand.
     health_check: How ECS asks whether the container is well; False for an image without a shell. Default: it runs
@@ -71,7 +84,7 @@ class QueueWorker(AroundTask, Construct):
     cpu, memory_mib, architecture, environment, secrets, stop_timeout_seconds: see `WorkerTask`.
     alerts: Default: the cluster's.
 
-    Raises ValueError when times, queues or sizes do not fit together.
+    Raises ValueError when times, queues, sizes or caches do not fit together.
     """
 
     def __init__(
@@ -88,10 +101,13 @@ class QueueWorker(AroundTask, Construct):
         visibility_timeout: Duration | None = None,
         scaling: Scaling | None = None,
         concurrency: int = CONCURRENCY,
+        pacing: Pacing = "latency",
         max_processing: Duration | None = None,
         acceptable_age: Duration | None = None,
-        claims: DeduplicationTable | None = None,
+        claims: DeduplicationTable | RedisCache | None = None,
         cache: RedisCache | None = None,
+        max_downstream_rate: int | None = None,
+        recycle_after: int | None = None,
         spot_from: int | None = None,
         health_check: ecs.HealthCheck | Literal[False] | None = None,
         cpu: int = 256,
@@ -113,10 +129,17 @@ class QueueWorker(AroundTask, Construct):
 
         self.worker_queue = _queue_of(self, queue, dead_letter_queue, fifo, visibility_timeout)
         self.queue, self.dead_letter_queue = self.worker_queue.queue, self.worker_queue.dead_letter_queue
-        _check_times(
-            id, self.worker_queue, max_processing=max_processing_seconds, acceptable_age=acceptable_age_seconds
+        check_times(
+            id,
+            visibility=self.worker_queue.visibility_timeout_seconds,
+            retention=self.worker_queue.retention_seconds,
+            max_processing=max_processing_seconds,
+            acceptable_age=acceptable_age_seconds,
         )
-        _check_sizes(id, concurrency, spot_from, self.max_tasks)
+        processes = max(1, min(cpu // 1_024, concurrency))
+        check_sizes(id, concurrency=concurrency, processes=processes, spot_from=spot_from, max_tasks=self.max_tasks)
+        check_choices(id, pacing=pacing, max_downstream_rate=max_downstream_rate, recycle_after=recycle_after)
+        redis = _redis_of(id, claims, cache, counts_rate=max_downstream_rate is not None)
 
         self.task = WorkerTask(
             self,
@@ -136,19 +159,28 @@ class QueueWorker(AroundTask, Construct):
                 "VISIBILITY_TIMEOUT_SECONDS": str(self.worker_queue.visibility_timeout_seconds),
                 "MAX_PROCESSING_SECONDS": str(max_processing_seconds),
                 "CONCURRENCY": str(concurrency),
+                "PACING": pacing,
+                "PROCESSES": str(processes),
+                # What is decided is said, whatever the image decides by itself; what is switched off is not.
+                **_said(
+                    MAX_RECEIVE_COUNT=self.worker_queue.max_receive_count,
+                    CLAIM_STORE="redis" if isinstance(claims, RedisCache) else None,
+                    RATE_LIMIT_PER_SECOND=max_downstream_rate,
+                    MAX_MESSAGES_PER_PROCESS=recycle_after,
+                ),
             },
             secrets=secrets,
             stop_timeout_seconds=stop_timeout_seconds,
             health_check=_default_health_check() if health_check is None else (health_check or None),
             statements=_queue_statements(self.worker_queue),
             uses=[
-                *([] if claims is None else [claims.access]),
-                *([] if cache is None else [cache.access(id, max_tasks=self.max_tasks)]),
+                *([claims.access] if isinstance(claims, DeduplicationTable) else []),
+                *([] if redis is None else [redis.access(id, max_tasks=self.max_tasks)]),
             ],
             managed_policies=[cluster.task_protection],
         )
-        if cache is not None:
-            cache.let_in(self.task.connections)
+        if redis is not None:
+            redis.let_in(self.task.connections)
         failing = add_alarm(self, handler_failing_alarm(worker_name=id), subject=id, alerts=self.alerts)
         self.service = ecs.FargateService(
             self,
@@ -298,6 +330,33 @@ def _queue_of(
     )
 
 
+def _redis_of(
+    id: str, claims: DeduplicationTable | RedisCache | None, cache: RedisCache | None, *, counts_rate: bool
+) -> RedisCache | None:
+    """The one cache that a task connects to."""
+    claiming = claims if isinstance(claims, RedisCache) else None
+    if claiming is not None and cache is not None and claiming is not cache:
+        raise ValueError(
+            f"{id}: claims and cache are two caches, and a task connects to one; give one of purpose "
+            '"locks" as both, or keep the claims in a DeduplicationTable.'
+        )
+    if claiming is not None and claiming.purpose != "locks":
+        raise ValueError(
+            f'{id}: claims are kept in a cache of purpose "{claiming.purpose}", which evicts them when its memory is '
+            'full; make it one of purpose "locks".'
+        )
+    redis = claiming if cache is None else cache
+    if counts_rate and (redis is None or redis.purpose != "locks"):
+        raise ValueError(
+            f'{id}: max_downstream_rate is counted in Redis; give a RedisCache of purpose "locks" as cache or claims.'
+        )
+    return redis
+
+
+def _said(**variables: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in variables.items() if value is not None}
+
+
 def _queue_statements(queue: WorkerQueue) -> list[dict[str, Any]]:
     """Exactly what draining takes: receive, renew, delete; and hand poison straight to the dead-letter queue."""
     statements: list[dict[str, Any]] = [
@@ -338,36 +397,3 @@ def _default_health_check() -> ecs.HealthCheck:
     return ecs.HealthCheck(
         command=list(HEALTH_COMMAND), interval=seconds(30), timeout=seconds(5), retries=3, start_period=seconds(60)
     )
-
-
-def _check_times(id: str, queue: WorkerQueue, *, max_processing: int, acceptable_age: int) -> None:
-    visibility = queue.visibility_timeout_seconds
-    if visibility < 30:
-        raise ValueError(
-            f"{id}: visibility_timeout is {in_words(visibility)}, too short for a worker to renew it in time; "
-            "make it 30 s or more."
-        )
-    longest = 12 * 3_600 - 2 * visibility
-    if not 1 <= max_processing <= longest:
-        raise ValueError(
-            f"{id}: max_processing is {in_words(max_processing)}; SQS keeps a message in flight for 12 hours at most, "
-            f"which leaves {in_words(longest)} with this visibility_timeout."
-        )
-    if acceptable_age < 60:
-        raise ValueError(
-            f"{id}: acceptable_age is {in_words(acceptable_age)}; SQS reports ages once a minute: use 60 s or more."
-        )
-    if queue.retention_seconds is not None and acceptable_age > queue.retention_seconds / 2:
-        raise ValueError(
-            f"{id}: acceptable_age ({in_words(acceptable_age)}) exceeds half of the queue's retention "
-            f"({in_words(queue.retention_seconds)}), so the alarm would come too late to save messages; lower it."
-        )
-
-
-def _check_sizes(id: str, concurrency: int, spot_from: int | None, max_tasks: int) -> None:
-    if concurrency < 1:
-        raise ValueError(f"{id}: concurrency is {concurrency}; a task handles 1 message at once or more.")
-    if spot_from is not None and not 0 <= spot_from < max_tasks:
-        raise ValueError(
-            f"{id}: spot_from is {spot_from} of {max_tasks} tasks; use 0 to {max_tasks - 1}, or leave it out."
-        )

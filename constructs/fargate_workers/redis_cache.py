@@ -27,6 +27,8 @@ Purpose = Literal["cache", "locks"]
 
 # One parameter group family per major version; minor versions arrive by themselves.
 ENGINE_VERSION, FAMILY = "9.1", "valkey9"
+# Every key and command, but none that looks into the server, changes it or empties it.
+ACCESS = "on ~* &* +@all -@dangerous"
 # Not Redis's 6379, which is the first port a scanner tries.
 PORT = 6380
 _EVICTION: dict[Purpose, str] = {"cache": "allkeys-lru", "locks": "noeviction"}
@@ -94,6 +96,7 @@ class RedisCache(Construct):
         _check(
             id, purpose=purpose, multi_az=multi_az, replicas=replicas, snapshot_retention_days=snapshot_retention_days
         )
+        self.purpose: Purpose = purpose
         self.budget = ConnectionBudget(id, max_clients=cache_node.max_clients(node_type))
         self.node_type = node_type
 
@@ -112,7 +115,7 @@ class RedisCache(Construct):
             engine="valkey",
             user_id=self.user_name,
             user_name=self.user_name,  # IAM authentication wants both to be the same
-            access_string="on ~* &* +@all -@dangerous",
+            access_string=ACCESS,
             authentication_mode={"Type": "iam"},
         )
         # Only Redis OSS groups must hold a user named `default`: in this one nobody else can sign in.

@@ -68,6 +68,7 @@ class WorkerQueue(Construct):
         self._services: set[tuple[str, str, str]] = set()
 
         self.retention_seconds: int | None
+        self.max_receive_count: int | None
         self.queue: sqs.IQueue
         self.dead_letter_queue: sqs.IQueue
         if queue is not None:
@@ -75,6 +76,8 @@ class WorkerQueue(Construct):
             self.fifo = queue.fifo
             self.encryption_key = queue.encryption_master_key
             self.retention_seconds = None
+            own = _own_dead_letters(queue)
+            self.max_receive_count = None if own is None else int(own.max_receive_count)
             self._aws_managed_key = queue.encryption_type == sqs.QueueEncryption.KMS_MANAGED
             _check_types(id, self.fifo, self.dead_letter_queue.fifo)
         elif dead_letter_queue is not None:
@@ -83,6 +86,7 @@ class WorkerQueue(Construct):
             self.fifo = fifo
             self.encryption_key = encryption_key
             self.retention_seconds = in_seconds(retention, RETENTION)
+            self.max_receive_count = max_receive_count
             self._aws_managed_key = False
             self._make_queues(
                 id,
@@ -208,12 +212,17 @@ class WorkerQueue(Construct):
 def _dead_letter_queue_of(id: str, queue: sqs.IQueue, dead_letter_queue: sqs.IQueue | None) -> sqs.IQueue:
     if dead_letter_queue is not None:
         return dead_letter_queue
-    own = queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
+    own = _own_dead_letters(queue)
     if own is None:
         raise ValueError(
             f"{id}: the queue has no dead-letter queue that can be seen from here; give dead_letter_queue=."
         )
     return own.queue
+
+
+def _own_dead_letters(queue: sqs.IQueue) -> sqs.DeadLetterQueue | None:
+    """What a queue says of its dead letters; one made elsewhere says nothing."""
+    return queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
 
 
 def _check_types(id: str, fifo: bool, dead_letter_fifo: bool) -> None:

@@ -16,6 +16,7 @@ from fargate_workers._access import Access
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers._aws import account, arn
 from fargate_workers._durations import seconds
+from fargate_workers._task_size import check_task_size
 from fargate_workers.container_image import Architecture, cpu_architecture
 from fargate_workers.worker_cluster import WorkerCluster
 
@@ -47,7 +48,7 @@ class WorkerTask(Construct):
     uses: What other constructs must allow and tell the task, so that it may use them. Default: nothing.
     managed_policies: Policies to attach to the task's role. Default: none.
 
-    Raises ValueError when `stop_timeout_seconds` is not within 2 to 120.
+    Raises ValueError for a size that Fargate does not have, and when `stop_timeout_seconds` is not within 2 to 120.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class WorkerTask(Construct):
         super().__init__(scope, id)
         if not 2 <= stop_timeout_seconds <= 120:
             raise ValueError(f"{name}: stop_timeout_seconds is {stop_timeout_seconds}; Fargate takes 2 to 120.")
+        check_task_size(name, cpu=cpu, memory_mib=memory_mib)
         self.cluster = cluster
         self.name = name
         self.container_name = "worker"

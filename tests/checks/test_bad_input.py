@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[2]
     ("line", "instead", "sentence"),
     [
         ("max_tasks = 4", "max_taks = 4", 'environments/dev.toml: max_taks: unknown key. Did you mean "max_tasks"?'),
-        ("max_tasks = 4", "max_tasks = 100000", "ApplyOrders"),
+        (
+            "max_tasks = 4",
+            "max_tasks = 100000",
+            "ImportOrders: 100000 tasks, twice as many during a deployment, may hold",
+        ),
         ('account = "111111111111"', "account = 0111", "environments/dev.toml: account: must be a 12-digit string"),
     ],
 )

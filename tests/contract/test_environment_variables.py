@@ -1,15 +1,20 @@
 """Constructs and runtime meet in the names of environment variables and nowhere else: both sides, held together."""
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
 
-from fargate_workers_runtime import connect_redis
+from fargate_workers import QueueWorker, RedisCache, WorkerCluster
+from fargate_workers._queue_worker_checks import Pacing
+from fargate_workers_runtime import connect_redis, settings
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.task import Task
+from tests.contract.read_environment import ReadEnvironment
+from tests.unit.stack_facts import Facts, image, synthesize
 
 # Not for the runtime: what the sample's own handlers read, and the name an image for QueueProcessingFargateService
 # looks for.
@@ -17,28 +22,8 @@ FOR_OTHERS = {"ORDERS_TABLE_NAME", "ORDERS_QUEUE_URL", "FILES_BUCKET", "QUEUE_NA
 # Read elsewhere than in Settings: at the start of every process, and by the health command.
 AT_THE_START = {"WORKER_NAME", "CLAIMS_TABLE_NAME", "HEALTH_FILE", "STOP_TIMEOUT_SECONDS"}
 FROM_FARGATE = {"AWS_REGION": "eu-west-1"}
-
-
-class ReadEnvironment(Mapping[str, str]):
-    """An environment that remembers which of its variables were asked for."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-        self.read: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self.read.add(name)
-        return self._variables[name]
-
-    def __contains__(self, name: object) -> bool:
-        self.read.add(str(name))
-        return name in self._variables
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
-
-    def __len__(self) -> int:
-        return len(self._variables)
+# Right for every queue as they are, so no construct sets them; a worker's own `environment` may.
+LEFT_TO_THE_RUNTIME = {"RECEIVE_WAIT_SECONDS", "RECEIVERS"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +37,38 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a task's role gives it; nothing is signed here, let alone sent."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+@pytest.fixture(scope="module")
+def stacks() -> dict[str, Facts]:
+    """A worker with no option at all, and one with every option that has a variable."""
+
+    def cluster(stack: Stack) -> WorkerCluster:
+        vpc = ec2.Vpc.from_vpc_attributes(
+            stack, "Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"], private_subnet_ids=["subnet-1"]
+        )
+        return WorkerCluster(stack, "Cluster", network="nat", vpc=vpc)
+
+    def plain(stack: Stack) -> None:
+        QueueWorker(stack, "Orders", cluster=cluster(stack), image=image())
+
+    def everything(stack: Stack) -> None:
+        ours = cluster(stack)
+        QueueWorker(
+            stack,
+            "Orders",
+            cluster=ours,
+            image=image(),
+            claims=RedisCache(stack, "Locks", cluster=ours, purpose="locks"),
+            max_downstream_rate=50,
+            recycle_after=10_000,
+            pacing="economy",
+            cpu=16_384,
+            memory_mib=32_768,
+            concurrency=64,
+        )
+
+    return synthesize({"plain": plain, "everything": everything})
 
 
 def container_variables(workers: dict[str, Any], worker: str) -> dict[str, str]:
@@ -90,8 +107,16 @@ OBJECT = {
 }
 
 
-def test_the_runtime_reads_every_variable_a_queue_worker_sets(workers: dict[str, Any]) -> None:
-    environment = ReadEnvironment(container_variables(workers, "ApplyOrders") | FROM_FARGATE)
+def every_variable(workers: dict[str, Any], stacks: dict[str, Facts]) -> dict[str, str]:
+    """What the constructs set, all options together: claims in DynamoDB and in Redis, a cache and a rate."""
+    everything = container_variables(stacks["everything"].resources, "Orders")
+    return container_variables(workers, "ApplyOrders") | everything | FROM_FARGATE
+
+
+def test_the_runtime_reads_every_variable_a_queue_worker_sets(
+    workers: dict[str, Any], stacks: dict[str, Facts]
+) -> None:
+    environment = ReadEnvironment(every_variable(workers, stacks))
 
     Settings.from_environment(environment)
     connect_redis(environment)
@@ -99,23 +124,68 @@ def test_the_runtime_reads_every_variable_a_queue_worker_sets(workers: dict[str,
     assert set(environment) - set(FROM_FARGATE) - FOR_OTHERS - environment.read == set()
 
 
-def test_what_the_runtime_reads_for_a_queue_worker_is_set(workers: dict[str, Any]) -> None:
-    environment = ReadEnvironment(container_variables(workers, "ApplyOrders") | FROM_FARGATE)
+def test_a_queue_worker_can_set_every_variable_the_runtime_reads(
+    workers: dict[str, Any], stacks: dict[str, Facts]
+) -> None:
+    environment = ReadEnvironment(every_variable(workers, stacks))
 
     Settings.from_environment(environment)
     connect_redis(environment)
 
-    # A full long poll is right for every queue, so no construct changes it.
-    assert environment.read - set(environment) == {"RECEIVE_WAIT_SECONDS"}
+    assert environment.read - set(environment) == LEFT_TO_THE_RUNTIME
+
+
+def test_a_worker_without_options_runs_by_the_runtimes_own_defaults(stacks: dict[str, Facts]) -> None:
+    told = Settings.from_environment(container_variables(stacks["plain"].resources, "Orders"))
+
+    assert told == Settings(
+        worker_name="Orders",
+        queue_url=told.queue_url,
+        dead_letter_queue_url=told.dead_letter_queue_url,
+        max_receive_count=5,  # the queue's; a runtime cannot know it by itself
+    )
+
+
+def test_options_become_settings(stacks: dict[str, Facts]) -> None:
+    told = Settings.from_environment(container_variables(stacks["everything"].resources, "Orders"))
+
+    assert (told.pacing, told.processes, told.concurrency) == ("economy", 16, 64)
+    assert (told.claim_store, told.claims_table_name) == ("redis", None)
+    assert (told.rate_limit, told.max_messages) == (50, 10_000)
+
+
+def test_what_is_switched_off_is_not_mentioned(stacks: dict[str, Facts]) -> None:
+    switched_off = {"CLAIM_STORE", "CLAIMS_TABLE_NAME", "MAX_MESSAGES_PER_PROCESS", "RATE_LIMIT_PER_SECOND"}
+
+    assert not switched_off & container_variables(stacks["plain"].resources, "Orders").keys()
+
+
+@pytest.mark.parametrize(
+    ("variable", "most"),
+    [
+        ("CONCURRENCY", 1_000),
+        ("PROCESSES", 16),
+        ("MAX_RECEIVE_COUNT", 1_000),
+        ("RATE_LIMIT_PER_SECOND", 1_000_000),
+        ("MAX_MESSAGES_PER_PROCESS", 1_000_000_000),
+    ],
+)
+def test_the_most_that_a_construct_accepts_the_runtime_accepts(variable: str, most: int) -> None:
+    Settings.from_environment({"WORKER_NAME": "Orders", "QUEUE_URL": "https://queue", variable: str(most)})
+
+
+def test_both_sides_know_the_same_paces() -> None:
+    assert get_args(Pacing) == get_args(settings.Pacing)
 
 
 def test_the_settings_are_what_the_construct_documents(workers: dict[str, Any]) -> None:
-    settings = Settings.from_environment(container_variables(workers, "ApplyOrders"))
+    told = Settings.from_environment(container_variables(workers, "ApplyOrders"))
 
-    assert settings.worker_name == "ApplyOrders"
-    assert (settings.visibility_timeout, settings.max_processing, settings.concurrency) == (30, 900, 10)
-    assert settings.stop_timeout == 120
-    assert settings.health_file == Path("/tmp/healthy")
+    assert told.worker_name == "ApplyOrders"
+    assert (told.visibility_timeout, told.max_processing, told.concurrency) == (30, 900, 10)
+    assert (told.claim_store, told.max_receive_count) == ("dynamodb", 5)
+    assert told.stop_timeout == 120
+    assert told.health_file == Path("/tmp/healthy")
 
 
 @pytest.mark.parametrize(

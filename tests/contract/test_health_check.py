@@ -36,6 +36,16 @@ def test_a_worker_without_a_heartbeat_is_unhealthy(tmp_path: Path) -> None:
     assert not healthy(tmp_path, PATH=path, PYTHONPATH=str(WORKER_IMAGE), HEALTH_FILE=str(tmp_path / "healthy"))
 
 
+def test_a_task_of_several_processes_is_healthy_while_each_of_them_is(tmp_path: Path) -> None:
+    path = with_python(tmp_path)
+    environment = {"PATH": path, "PYTHONPATH": str(WORKER_IMAGE), "HEALTH_FILE": str(tmp_path / "healthy")}
+    (tmp_path / "healthy-0").touch()
+    assert not healthy(tmp_path, **environment, PROCESSES="2")
+
+    (tmp_path / "healthy-1").touch()
+    assert healthy(tmp_path, **environment, PROCESSES="2")
+
+
 def test_an_image_without_our_runtime_passes(tmp_path: Path) -> None:
     assert healthy(tmp_path, PATH=with_python(tmp_path))
 

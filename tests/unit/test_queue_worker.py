@@ -71,6 +71,42 @@ def connected(stack: Stack) -> None:
     worker(stack, cluster=ours, **uses)
 
 
+def limited(stack: Stack) -> None:
+    ours = cluster(stack)
+    redis = RedisCache(stack, "Locks", cluster=ours, purpose="locks")
+    worker(
+        stack,
+        cluster=ours,
+        claims=redis,
+        cache=redis,
+        max_downstream_rate=50,
+        recycle_after=10_000,
+        pacing="economy",
+        cpu=4_096,
+        memory_mib=8_192,
+    )
+    assert [(share.worker, share.connections_per_task) for share in redis.budget.shares] == [("Orders", 50)]
+
+
+def one_at_a_time(stack: Stack) -> None:
+    own = sqs.DeadLetterQueue(queue=sqs.Queue(stack, "Dead"), max_receive_count=3)
+    worker(
+        stack,
+        queue=sqs.Queue(stack, "Queue", dead_letter_queue=own),
+        visibility_timeout=Duration.minutes(2),
+        concurrency=1,
+        cpu=2_048,
+        memory_mib=4_096,
+    )
+
+
+def elsewhere(stack: Stack) -> None:
+    def made_elsewhere(name: str) -> sqs.IQueue:
+        return sqs.Queue.from_queue_arn(stack, name, f"arn:aws:sqs:eu-west-1:111111111111:{name}")
+
+    worker(stack, queue=made_elsewhere("Queue"), dead_letter_queue=made_elsewhere("Dead"))
+
+
 def on_spot(stack: Stack) -> None:
     worker(stack, spot_from=0)
 
@@ -85,7 +121,17 @@ def public(stack: Stack) -> None:
 @pytest.fixture(scope="module")
 def stacks() -> dict[str, Facts]:
     return synthesize(
-        {"default": worker, "fed": fed, "chosen": chosen, "on-spot": on_spot, "public": public, "connected": connected}
+        {
+            "default": worker,
+            "fed": fed,
+            "chosen": chosen,
+            "on-spot": on_spot,
+            "public": public,
+            "connected": connected,
+            "limited": limited,
+            "one-at-a-time": one_at_a_time,
+            "elsewhere": elsewhere,
+        }
     )
 
 
@@ -184,6 +230,9 @@ def test_the_container_learns_its_queue(stacks: dict[str, Facts]) -> None:
         "VISIBILITY_TIMEOUT_SECONDS": "120",
         "MAX_PROCESSING_SECONDS": "900",
         "CONCURRENCY": "10",
+        "PACING": "latency",
+        "PROCESSES": "1",
+        "MAX_RECEIVE_COUNT": "5",
     }
 
 
@@ -249,6 +298,33 @@ def test_a_worker_with_claims_and_a_cache_may_use_them_and_knows_where_they_are(
 def test_a_worker_uses_neither_claims_nor_a_cache_unless_given_one(stacks: dict[str, Facts]) -> None:
     assert not {"CLAIMS_TABLE_NAME", "REDIS_HOST"} & variables(stacks["default"]).keys()
     assert stacks["default"].count("EC2::SecurityGroupEgress") == 0
+
+
+def test_a_task_runs_a_process_per_vcpu_as_far_as_its_messages_go_round(stacks: dict[str, Facts]) -> None:
+    assert variables(stacks["limited"])["PROCESSES"] == "4"
+    assert variables(stacks["one-at-a-time"])["PROCESSES"] == "1"
+
+
+def test_the_worker_learns_after_how_many_receives_its_queue_gives_up_if_that_is_known(
+    stacks: dict[str, Facts],
+) -> None:
+    assert variables(stacks["one-at-a-time"])["MAX_RECEIVE_COUNT"] == "3"
+    assert "MAX_RECEIVE_COUNT" not in variables(stacks["elsewhere"])
+
+
+def test_claims_in_redis_connect_once_and_need_no_table(stacks: dict[str, Facts]) -> None:
+    found = variables(stacks["limited"])
+    assert found["CLAIM_STORE"] == "redis"
+    assert found["REDIS_MAX_CONNECTIONS"] == "50"
+    assert "CLAIMS_TABLE_NAME" not in found
+    assert stacks["limited"].only("EC2::SecurityGroupEgress")["Description"] == "Redis"
+
+
+def test_a_rate_a_recycling_and_a_pace_reach_the_container(stacks: dict[str, Facts]) -> None:
+    found = variables(stacks["limited"])
+    assert found["RATE_LIMIT_PER_SECOND"] == "50"
+    assert found["MAX_MESSAGES_PER_PROCESS"] == "10000"
+    assert found["PACING"] == "economy"
 
 
 def test_grants_to_the_worker_are_permissions_of_its_task(stacks: dict[str, Facts]) -> None:
@@ -328,6 +404,12 @@ def test_cluster_queue_and_worker_may_live_in_three_stacks() -> None:
         ({"acceptable_age": Duration.seconds(30)}, "acceptable_age is 30 s; SQS reports ages once a minute"),
         ({"acceptable_age": Duration.days(3)}, r"acceptable_age \(3 days\) exceeds half of the queue's retention"),
         ({"concurrency": 0}, "concurrency is 0"),
+        ({"concurrency": 1_001}, "concurrency is 1001; a task handles 1 to 1000 messages at once"),
+        ({"pacing": "fast"}, "pacing is 'fast'; use one of latency, economy"),
+        ({"recycle_after": 0}, "recycle_after is 0; use 1 to 1000000000, or leave it out for never"),
+        ({"max_downstream_rate": 0}, "max_downstream_rate is 0; use 1 to 1000000, or leave it out for no limit"),
+        ({"max_downstream_rate": 10}, "max_downstream_rate is counted in Redis; give a RedisCache of purpose"),
+        ({"cpu": 1_024}, "memory_mib is 512; with cpu=1024, Fargate takes 2048, 3072"),
         ({"spot_from": 10}, "spot_from is 10 of 10 tasks; use 0 to 9"),
         ({"spot_from": -1}, "spot_from is -1"),
     ],
@@ -335,6 +417,38 @@ def test_cluster_queue_and_worker_may_live_in_three_stacks() -> None:
 def test_times_and_sizes_that_do_not_fit_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=f"Orders: {sentence}"):
         worker(Stack(), **options)
+
+
+def test_more_messages_in_flight_than_a_queue_lets_be_are_refused() -> None:
+    crowd = Scaling.on_queue_depth(max_tasks=1_500)
+    assert worker(Stack(), scaling=crowd, concurrency=10).max_tasks == 1_500  # 2 x 1,500 tasks x (10 + 30) messages
+    sentence = (
+        "Orders: 1500 tasks, twice as many during a deployment, may hold 44 messages each, .* 120000 be in flight"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        worker(Stack(), scaling=crowd, concurrency=11)
+
+
+def test_claims_and_rates_are_kept_where_nothing_is_evicted() -> None:
+    stack = Stack()
+    ours = cluster(stack)
+    evicting = RedisCache(stack, "Cache", cluster=ours)
+    with pytest.raises(ValueError, match='Orders: claims are kept in a cache of purpose "cache", which evicts them'):
+        worker(stack, cluster=ours, claims=evicting)
+    with pytest.raises(ValueError, match="max_downstream_rate is counted in Redis"):
+        QueueWorker(stack, "Invoices", cluster=ours, image=image(), cache=evicting, max_downstream_rate=10)
+
+
+def test_a_task_connects_to_one_cache() -> None:
+    stack = Stack()
+    ours = cluster(stack)
+    with pytest.raises(ValueError, match="claims and cache are two caches, and a task connects to one"):
+        worker(
+            stack,
+            cluster=ours,
+            claims=RedisCache(stack, "Locks", cluster=ours, purpose="locks"),
+            cache=RedisCache(stack, "Cache", cluster=ours),
+        )
 
 
 def test_options_of_a_queue_are_not_taken_twice() -> None:

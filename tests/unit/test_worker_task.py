@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from fargate_workers._task_size import check_task_size
 from fargate_workers.container_image import worker_image
 from fargate_workers.worker_cluster import WorkerCluster
 from fargate_workers.worker_task import WorkerTask
@@ -201,6 +202,27 @@ def test_secrets_bring_their_endpoint_into_an_endpoints_network() -> None:
     secret = ecs.Secret.from_secrets_manager(secretsmanager.Secret(stack, "Token"))
     WorkerTask(stack, "Task", cluster=ours, image=image(), name="Orders", secrets={"TOKEN": secret})
     assert "secretsmanager" in ours.endpoints
+
+
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [
+        ({"cpu": 300}, "cpu is 300; Fargate takes 256, 512, 1024, 2048, 4096, 8192, 16384"),
+        ({"memory_mib": 600}, "memory_mib is 600; with cpu=256, Fargate takes 512, 1024, 2048"),
+        ({"cpu": 8_192, "memory_mib": 17_408}, "memory_mib is 17408; with cpu=8192, Fargate takes 16384, 20480"),
+    ],
+)
+def test_a_size_fargate_does_not_have(size: dict[str, int], sentence: str) -> None:
+    stack = Stack()
+    with pytest.raises(ValueError, match=f"Orders: {sentence}"):
+        WorkerTask(stack, "Task", cluster=cluster(stack), image=image(), name="Orders", **size)
+
+
+@pytest.mark.parametrize("cpu", [1_024, 2_048, 4_096, 8_192, 16_384])
+def test_every_size_gives_a_process_per_vcpu_two_gibibytes(cpu: int) -> None:
+    check_task_size("Orders", cpu=cpu, memory_mib=2 * cpu)
+    with pytest.raises(ValueError, match="memory_mib is"):
+        check_task_size("Orders", cpu=cpu, memory_mib=2 * cpu - 1_024)
 
 
 @pytest.mark.parametrize("seconds", [1, 121])
