@@ -135,3 +135,12 @@ def test_a_forgotten_lease_is_extended_no_more(rig: Rig) -> None:
     rig.leases.forget(lease)
     rig.beat_at(100)
     assert rig.queue.requests["set_visibility"] == 0
+
+
+def test_a_message_can_be_hidden_until_twelve_hours_after_its_receive_and_no_longer(rig: Rig) -> None:
+    (lease,) = rig.take()
+    rig.clock.now += 3600
+    wait = rig.leases.longest_wait(lease)
+    assert 10 * 3600 < wait < 11 * 3600
+    rig.clock.now += 12 * 3600
+    assert rig.leases.longest_wait(lease) == 0

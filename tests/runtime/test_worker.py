@@ -316,6 +316,19 @@ def test_an_outage_costs_each_message_in_hand_one_delivery_and_the_others_none(
     assert sorted(counts) == [1] * 20 + [2] * 10
 
 
+def test_a_claim_whose_answer_was_lost_is_freed_for_the_next_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = MemoryClaims()
+    claim = claims.claim
+
+    def lost(*arguments: Any, **options: Any) -> Any:
+        claim(*arguments, **options)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(claims, "claim", lost)
+    run_once(done, queue=MemoryQueue([{"id": 1}]), claims=claims, idempotency_key="/id")
+    assert claim("1", owner="next", seconds=60).state == "granted"
+
+
 def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
     claims = MemoryClaims()

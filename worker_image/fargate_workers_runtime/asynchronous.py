@@ -1,6 +1,5 @@
 """Handlers that are coroutine functions: they run on one event loop, in a thread of its own."""
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Coroutine
@@ -25,15 +24,16 @@ def synchronous(handle: Handler, *, seconds: float) -> Callable[[Message], None]
     """
     if not is_asynchronous(handle):
         return handle  # pyright: ignore[reportReturnType]  a coroutine function would have been recognised
+    # Two megabytes that most workers do not need.
+    import asyncio  # noqa: PLC0415
+
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="event-loop", daemon=True).start()
 
+    async def limited(message: Message) -> None:
+        await asyncio.wait_for(handle(message), seconds)
+
     def call(message: Message) -> None:
-        asyncio.run_coroutine_threadsafe(_limited(handle, message, seconds), loop).result()
+        asyncio.run_coroutine_threadsafe(limited(message), loop).result()
 
     return call
-
-
-async def _limited(handle: AsyncHandler, message: Message, seconds: float) -> None:
-    # Made here: the loop's thread is where the coroutine must begin.
-    await asyncio.wait_for(handle(message), seconds)

@@ -21,7 +21,6 @@ from fargate_workers_runtime.logs import log_context
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.metrics import Metrics
 from fargate_workers_runtime.outage import Outage
-from fargate_workers_runtime.queue import LONGEST_VISIBILITY
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.settling import Settler
 
@@ -89,6 +88,7 @@ class Attempts:
             claim = self._claims.claim(message.idempotency_key, owner=lease.owner, seconds=seconds, payload=payload)
         except Exception:
             _log.warning("claim_failed", exc_info=True)
+            lease.claim_key = message.idempotency_key  # granted, perhaps, and only the answer was lost
             self._outage.begin(self._claims.check)
             return self.postpone(lease)
         if claim.state == "granted":
@@ -98,7 +98,7 @@ class Attempts:
             wait = while_held(
                 claim.seconds_left, receive_count=message.receive_count, mean_seconds=self._metrics.mean_seconds
             )
-            seconds = min(math.ceil(wait + random.uniform(0, 1)), LONGEST_VISIBILITY)  # noqa: S311
+            seconds = min(math.ceil(wait + random.uniform(0, 1)), self._leases.longest_wait(lease))  # noqa: S311
             _log.info("held_elsewhere", extra={"fields": {"seconds": seconds}})
             self._settler.back(lease, seconds)
             return False
@@ -226,7 +226,7 @@ class Attempts:
         self._metrics.count("MessagesFailed")
         after = error.after if isinstance(error, Retry) else None
         seconds = full_jitter(count) if after is None else after.total_seconds()
-        self._settler.back(lease, min(math.ceil(seconds), LONGEST_VISIBILITY))
+        self._settler.back(lease, min(math.ceil(seconds), self._leases.longest_wait(lease)))
         return False
 
     def bury(self, lease: Lease, poison: PoisonMessage) -> None:

@@ -103,6 +103,10 @@ class Leases:
         """Until the queue shows the message to others."""
         return max(0.0, lease.visible_until - self._clock())
 
+    def longest_wait(self, lease: Lease) -> int:
+        """Seconds for which the message can be hidden at most: SQS counts twelve hours from its receive."""
+        return max(0, int(lease.ends_at - self._clock()))
+
     def beat(self) -> None:
         """Extend what runs out; give up what is overdue."""
         now = self._clock()
