@@ -144,3 +144,22 @@ def test_a_message_can_be_hidden_until_twelve_hours_after_its_receive_and_no_lon
     assert 10 * 3600 < wait < 11 * 3600
     rig.clock.now += 12 * 3600
     assert rig.leases.longest_wait(lease) == 0
+
+
+def test_a_heartbeat_under_way_does_not_renew_a_claim_that_is_released_meanwhile(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lease,) = rig.take()
+    rig.claims.claim("k", owner=lease.owner, seconds=120)
+    lease.claim_key = "k"
+    extend = rig.queue.set_visibility
+
+    def then_the_handler_fails(changes: Sequence[tuple[str, int]]) -> list[Failure]:
+        with lease.claiming:
+            lease.claim_key = None
+            rig.claims.release("k", owner=lease.owner)
+        return extend(changes)
+
+    monkeypatch.setattr(rig.queue, "set_visibility", then_the_handler_fails)
+    rig.beat_at(100)
+    assert rig.claims.claim("k", owner="next", seconds=120).state == "granted"

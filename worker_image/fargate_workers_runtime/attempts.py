@@ -167,10 +167,11 @@ class Attempts:
         """The handler's writes and the record of them, in one transaction."""
         if not isinstance(self._claims, TransactionalClaims):
             raise TypeError("message.transact needs claims in DynamoDB; give the QueueWorker a DeduplicationTable.")
-        key = lease.claim_key
-        if lease.lost or key is None or not self._claims.complete_with(key, owner=lease.owner, items=items):
-            raise ClaimLost
-        lease.completed = True
+        with lease.claiming:
+            key = lease.claim_key
+            if lease.lost or key is None or not self._claims.complete_with(key, owner=lease.owner, items=items):
+                raise ClaimLost
+            lease.completed = True
 
     def _finish(self, lease: Lease) -> bool:
         """Record the effect, then acknowledge: a crash between the two costs a delivery, not an effect."""
@@ -193,7 +194,8 @@ class Attempts:
             return True
         for tries in range(1, _COMPLETION_TRIES + 1):
             try:
-                lease.completed = claims.complete(key, owner=lease.owner)
+                with lease.claiming:
+                    lease.completed = claims.complete(key, owner=lease.owner)
                 return lease.completed
             except Exception:
                 _log.warning("complete_failed", exc_info=True, extra={"fields": {"tries": tries}})
@@ -244,10 +246,11 @@ class Attempts:
 
     def _release(self, lease: Lease) -> None:
         """Let the next attempt claim the key at once. If that fails, the claim lapses with the message's visibility."""
-        if self._claims is None or lease.claim_key is None:
-            return
-        try:
-            self._claims.release(lease.claim_key, owner=lease.owner)
-        except Exception:
-            _log.warning("release_failed", exc_info=True)
-        lease.claim_key = None
+        with lease.claiming:
+            key, lease.claim_key = lease.claim_key, None
+            if self._claims is None or key is None:
+                return
+            try:
+                self._claims.release(key, owner=lease.owner)
+            except Exception:
+                _log.warning("release_failed", exc_info=True)

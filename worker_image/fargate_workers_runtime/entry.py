@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from fargate_workers_runtime import logs
 from fargate_workers_runtime.asynchronous import Handler
+from fargate_workers_runtime.claim_stores import open_claims
 from fargate_workers_runtime.claims import Claims
-from fargate_workers_runtime.clients import dynamodb_client, sqs_client
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
+from fargate_workers_runtime.clients import sqs_client
 from fargate_workers_runtime.gate import Gate, KeyOf
 from fargate_workers_runtime.limiter import Limiter
 from fargate_workers_runtime.metrics import Metrics
@@ -93,29 +93,17 @@ def _worker(handle: Handler, gate: Gate, settings: Settings) -> Worker:
         gate=gate,
         queue=queue,
         settings=settings,
-        claims=_claims(settings),
+        claims=open_claims(scope=settings.worker_name, connections=settings.concurrency + 2),
         limiter=_limiter(settings),
         metrics=metrics,
         protection=_protection(settings),
     )
 
 
-def _claims(settings: Settings) -> Claims | None:
-    if settings.claim_store == "none":
-        return None
-    if settings.claim_store == "redis":
-        # Imported where they are used: a worker without Redis neither installs nor loads it.
-        from fargate_workers_runtime.redis_claims import RedisClaims  # noqa: PLC0415
-        from fargate_workers_runtime.redis_connection import connect_redis  # noqa: PLC0415
-
-        return RedisClaims(connect_redis(os.environ), scope=settings.worker_name)
-    dynamodb = dynamodb_client(connections=settings.concurrency + 2)
-    return DynamoDbClaims(dynamodb, settings.claims_table_name or "", scope=settings.worker_name)
-
-
 def _limiter(settings: Settings) -> Limiter | None:
     if settings.rate_limit == 0:
         return None
+    # Imported where they are used: a worker without Redis neither installs nor loads it.
     from fargate_workers_runtime.redis_connection import connect_redis  # noqa: PLC0415
     from fargate_workers_runtime.token_bucket import TokenBucket  # noqa: PLC0415
 

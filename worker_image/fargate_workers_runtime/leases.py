@@ -29,6 +29,7 @@ class Lease:
         completed: The effect is recorded.
         deadline: When the handler must have ended, once it has begun.
         lost: The message is no longer ours: it must not be acknowledged.
+        claiming: Held while the claim changes, so that a heartbeat does not renew what has just been released.
     """
 
     received: Received
@@ -39,6 +40,7 @@ class Lease:
     completed: bool = False
     deadline: float | None = None
     lost: bool = False
+    claiming: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 class Leases:
@@ -141,15 +143,16 @@ class Leases:
                 self._lose(lease, failure.code)
 
     def _renew(self, lease: Lease) -> None:
-        if self._claims is None or lease.claim_key is None or lease.completed:
-            return
-        try:
-            ours = self._claims.renew(lease.claim_key, owner=lease.owner, seconds=self.seconds_left(lease))
-        except Exception:
-            # The message stays hidden, so the claim may lapse unseen; completing it tells whether it was taken over.
-            _log.warning("renewal_failed", exc_info=True)
-            return
-        if not ours and not lease.completed:
+        with lease.claiming:
+            if self._claims is None or lease.claim_key is None or lease.completed:
+                return
+            try:
+                ours = self._claims.renew(lease.claim_key, owner=lease.owner, seconds=self.seconds_left(lease))
+            except Exception:
+                # The message stays hidden, so the claim may lapse unseen; completing it tells if it was taken over.
+                _log.warning("renewal_failed", exc_info=True)
+                return
+        if not ours:
             self._lose(lease, "claim taken over")
 
     def _lose(self, lease: Lease, why: str) -> None:

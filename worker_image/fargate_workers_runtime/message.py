@@ -12,7 +12,7 @@ class Message:
 
     Attributes:
         id: The queue's id. A redrive or a producer's retry changes it: never deduplicate on it.
-        body: The parsed JSON. Envelopes of SNS and EventBridge are gone; what they said is in `attributes`.
+        body: The parsed JSON. Envelopes of SNS, EventBridge and S3 are gone; what they said is in `attributes`.
         raw: The text as the queue delivered it, envelope included.
         attributes: String attributes of the message and of its envelope (EventBridge: `detail-type`, `source`, `id`,
             `time`).

@@ -85,7 +85,7 @@ class Settings:
             processes=number(environment, "PROCESSES", cls.processes, 1, 16),
             max_messages=number(environment, "MAX_MESSAGES_PER_PROCESS", cls.max_messages, 0, 1_000_000_000),
             max_receive_count=number(environment, "MAX_RECEIVE_COUNT", cls.max_receive_count, 0, 1_000),
-            claim_store=_claim_store(environment),
+            claim_store=claim_store(environment),
             claims_table_name=environment.get("CLAIMS_TABLE_NAME") or None,
             rate_limit=number(environment, "RATE_LIMIT_PER_SECOND", cls.rate_limit, 0, 1_000_000),
         )
@@ -121,7 +121,8 @@ def choice(environment: Mapping[str, str], name: str, default: str, allowed: tup
     return value
 
 
-def _claim_store(environment: Mapping[str, str]) -> ClaimStore:
+def claim_store(environment: Mapping[str, str]) -> ClaimStore:
+    """CLAIM_STORE; what it needs must be set."""
     default = "dynamodb" if environment.get("CLAIMS_TABLE_NAME") else "none"
     store = cast("ClaimStore", choice(environment, "CLAIM_STORE", default, get_args(ClaimStore)))
     if store == "dynamodb":

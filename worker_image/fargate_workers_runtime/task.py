@@ -20,9 +20,8 @@ from types import FrameType
 from typing import NoReturn
 
 from fargate_workers_runtime import logs
+from fargate_workers_runtime.claim_stores import open_claims
 from fargate_workers_runtime.claims import Claims
-from fargate_workers_runtime.clients import dynamodb_client
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
 from fargate_workers_runtime.errors import PoisonMessage, Retry, SettingsError
 from fargate_workers_runtime.settings import text
 from fargate_workers_runtime.starting import starting
@@ -101,17 +100,16 @@ class Task:
 def run_task(handle: Callable[[Task], None]) -> NoReturn:
     """Call `handle` once with the task in the environment, and exit as the module says.
 
-    With CLAIMS_TABLE_NAME set, a run of the same schedule that is still going makes this one exit 0 without work, and
-    so does a run that has already done this time's, or this object's, work. SIGTERM (a Spot interruption) ends the run
-    with 10, its claim freed.
+    With claims (see `open_claims`), a run of the same schedule that is still going makes this one exit 0 without work,
+    and so does a run that has already done this time's, or this object's, work. SIGTERM (a Spot interruption) ends the
+    run with 10, its claim freed.
 
     Example:
         >>> run_task(report)  # doctest: +SKIP
     """
     with starting():
         task = Task.from_environment(os.environ)
-    table = os.environ.get("CLAIMS_TABLE_NAME")
-    claims = DynamoDbClaims(dynamodb_client(), table, scope=task.name) if table else None
+        claims = open_claims(scope=task.name)
     signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run_claimed(handle, task, claims))
 
