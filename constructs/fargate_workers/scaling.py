@@ -24,6 +24,8 @@ DEPTH = "(visible + in_flight)"
 # A task that runs reports its CPU once a minute. A service without tasks reports nothing at all, which means 0.
 RUNNING = "FILL(running, 0)"
 
+# Two, because ECS may report a minute after SQS: in the newest minute alone a busy service could look asleep.
+_ASLEEP_MINUTES = 2
 _QUIET_MINUTES = 5
 _EMPTY_MINUTES = 10
 _SCALE_OUT_COOLDOWN = 60
@@ -34,9 +36,9 @@ _SCALE_IN_COOLDOWN = 300
 class Scaling:
     """Between how many tasks a service scales, and by what. Made by `on_queue_depth` or `on_backlog_per_task`.
 
-    Whatever the policy, a service with `min_tasks=0` is woken by the first message: one task is started as soon as
-    CloudWatch reports it, within a minute or two. A queue that nobody has touched for six hours reports up to 15
-    minutes late. Silence of a metric never scales in.
+    Whatever the policy, a service with `min_tasks=0` is woken by the first message: one task is started when
+    CloudWatch has reported it for two minutes, within two or three. A queue that nobody has touched for six hours
+    reports up to 15 minutes late. Silence of a metric never scales in.
     """
 
     min_tasks: int
@@ -142,7 +144,7 @@ class Scaling:
             "WakeUp",
             f"IF({awake}, 1, 0)",
             threshold=1,
-            minutes=1,
+            minutes=_ASLEEP_MINUTES,
             kind="ExactCapacity",
             adjustments=[Adjustment(lower=0, upper=None, change=1)],
             cooldown=_SCALE_OUT_COOLDOWN,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.clock import Clock
 
 CLOCK = Clock(started=1000, seconds_per_minute=2)
 

@@ -128,7 +128,7 @@ def test_the_first_message_wakes_one_task_and_never_undoes_a_scale_out(
     assert steps(facts, "WakeUp") == [(0, None, 1)]
     assert policy(facts, "WakeUp")["StepScalingPolicyConfiguration"]["AdjustmentType"] == "ExactCapacity"
     found = alarm(facts, "WakeUp")
-    assert (found["EvaluationPeriods"], found["Threshold"]) == (1, 1)
+    assert (found["EvaluationPeriods"], found["Threshold"]) == (2, 1)
     depth = "(visible + in_flight)"
     assert expression(found) == f"IF(FILL(running, 0) < 1 AND {depth} >= 1 AND {depth} <= {deepest}, 1, 0)"
 

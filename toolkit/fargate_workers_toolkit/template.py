@@ -74,6 +74,22 @@ class Assembly:
     stacks: tuple[Stack, ...]
 
     @classmethod
+    def read(cls, path: Path) -> "Assembly":
+        """A cloud assembly, or one template in a JSON file. Raises AssemblyError for anything else."""
+        if path.is_dir():
+            return cls.load(path)
+        try:
+            template = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise AssemblyError(f"There is neither a cloud assembly nor a template at {path}.") from None
+        except ValueError:
+            raise AssemblyError(f"{path} is not a CloudFormation template in JSON.") from None
+        if not isinstance(template, dict) or "Resources" not in template:
+            raise AssemblyError(f"{path} is not a CloudFormation template: it has no Resources.")
+        name = path.name.removesuffix(".json").removesuffix(".template")
+        return cls(stacks=(Stack(name=name, environment="", template=cast("Mapping[str, Any]", template)),))
+
+    @classmethod
     def load(cls, directory: Path) -> "Assembly":
         """Raises AssemblyError where there is no assembly."""
         if not (directory / "manifest.json").is_file():

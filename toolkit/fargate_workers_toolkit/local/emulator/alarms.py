@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from fargate_workers_toolkit.local.arithmetic import metric_math
-from fargate_workers_toolkit.local.arithmetic.alarm_evaluation import EXTRA_DATAPOINTS, evaluate
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.autoscaling import AutoScaling
 from fargate_workers_toolkit.local.emulator.ministack_parts import cloudwatch, responses
+from fargate_workers_toolkit.semantics import metric_math
+from fargate_workers_toolkit.semantics.alarm_evaluation import EXTRA_DATAPOINTS, evaluate
 
 logger = logging.getLogger("local.alarms")
 

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
-from fargate_workers_toolkit.local.arithmetic.step_scaling import Activity, StepPolicy, desired_capacity
+from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import app, ecs, provisioners, responses, router
+from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds
+from fargate_workers_toolkit.semantics.step_scaling import StepPolicy, scale_by_steps
 
 Properties = Mapping[str, Any]
 Created = tuple[str, dict[str, str]]
@@ -105,21 +106,21 @@ class AutoScaling:
         steps = StepPolicy.from_template(policy["StepScalingPolicyConfiguration"])
         with self._lock:
             now, current = time.time(), service["desiredCount"]
-            wanted = desired_capacity(
+            outcome = scale_by_steps(
                 steps,
                 difference=metric - threshold,
                 current=current,
-                minimum=target["MinCapacity"],
-                maximum=target["MaxCapacity"],
+                bounds=Bounds(target["MinCapacity"], target["MaxCapacity"]),
                 moment=now,
                 cooldown=self._clock.wait(steps.cooldown),
                 last=self._last.get(_target_id(policy)),
             )
+            wanted = outcome.capacity
             deploying = any(item.get("rolloutState") == "IN_PROGRESS" for item in service["deployments"])
             # As in ECS: nothing scales in while a deployment runs.
-            if wanted == current or (wanted < current and deploying):
+            if outcome.activity is None or (wanted < current and deploying):
                 return
-            self._last[_target_id(policy)] = Activity(moment=now, before=current, after=wanted)
+            self._last[_target_id(policy)] = outcome.activity
             self._activities.insert(0, _activity(target, policy, alarm=alarm, wanted=wanted))
         logger.warning("%s: %s -> %s (%s is %s)", name, current, wanted, alarm, metric)
         ecs._update_service({"cluster": cluster, "service": name, "desiredCount": wanted})

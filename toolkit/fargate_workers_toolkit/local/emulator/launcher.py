@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator import containers as container_client
 from fargate_workers_toolkit.local.emulator import ministack_parts, resource_types
 from fargate_workers_toolkit.local.emulator.alarms import Alarms

@@ -1,12 +1,12 @@
 """Metrics that AWS publishes by itself and MiniStack does not, once a (compressed) minute."""
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.clock import Clock
+from fargate_workers_toolkit.local.embedded_metrics import embedded_metrics
 from fargate_workers_toolkit.local.emulator.containers import Containers
 from fargate_workers_toolkit.local.emulator.ministack_parts import cloudwatch, ecs, responses, sqs
 from fargate_workers_toolkit.local.emulator.queues import Queues
@@ -132,20 +132,8 @@ def put(namespace: str, name: str, value: float, dimensions: Mapping[str, str], 
 
 
 def publish_embedded(line: str) -> None:
-    """Metrics in the embedded metric format, which CloudWatch Logs takes from a log line."""
-    if '"CloudWatchMetrics"' not in line:
-        return
-    try:
-        record = json.loads(line)
-        directives = record["_aws"]["CloudWatchMetrics"]
-        moment = min(record["_aws"]["Timestamp"] / 1000, time.time())
-    except (ValueError, KeyError, TypeError):
-        return
-    for directive in directives:
-        for names in directive.get("Dimensions", [[]]):
-            dimensions = {name: str(record[name]) for name in names if name in record}
-            for metric in directive["Metrics"]:
-                found: Any = record.get(metric["Name"], [])
-                values: list[float] = [found] if isinstance(found, int | float) else found
-                for value in values:
-                    put(directive["Namespace"], metric["Name"], value, dimensions, moment)
+    """The metrics that CloudWatch Logs takes from a log line."""
+    for metric in embedded_metrics(line):
+        moment = min(metric.moment, time.time())
+        for value in metric.values:
+            put(metric.namespace, metric.name, value, metric.dimensions, moment)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import eventbridge, responses, scheduler
 from fargate_workers_toolkit.local.emulator.targets import Targets
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from fargate_workers_toolkit.local.arithmetic.clock import Clock
+from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import (
     concurrency,
     ecs,

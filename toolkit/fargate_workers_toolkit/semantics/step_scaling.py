@@ -1,11 +1,20 @@
-"""What a step scaling policy does to a capacity, as Application Auto Scaling does it."""
+"""What a step scaling policy does to a capacity, as Application Auto Scaling does it.
+
+https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome, settle
+
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
+
+# What AWS does when the policy names none, whatever the CDK's documentation says.
+# https://docs.aws.amazon.com/autoscaling/application/APIReference/API_StepScalingPolicyConfiguration.html
+DEFAULT_COOLDOWN = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +38,7 @@ class StepPolicy:
 
     adjustment_type: AdjustmentType
     steps: Sequence[Step]
-    cooldown: float = 300
+    cooldown: float = DEFAULT_COOLDOWN
     minimum_magnitude: int = 1
 
     @classmethod
@@ -45,7 +54,7 @@ class StepPolicy:
                 )
                 for step in configuration["StepAdjustments"]
             ],
-            cooldown=float(configuration.get("Cooldown", 300)),
+            cooldown=float(configuration.get("Cooldown", DEFAULT_COOLDOWN)),
             minimum_magnitude=int(configuration.get("MinAdjustmentMagnitude", 1)),
         )
 
@@ -69,38 +78,32 @@ class StepPolicy:
         return int(math.copysign(max(abs(whole), self.minimum_magnitude), change)) if change else 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Activity:
-    """A scaling that happened."""
-
-    moment: float
-    before: int
-    after: int
-
-
-def desired_capacity(
+def scale_by_steps(
     policy: StepPolicy,
     *,
     difference: float,
     current: int,
-    minimum: int,
-    maximum: int,
+    bounds: Bounds,
     moment: float,
-    cooldown: float | None = None,
     last: Activity | None = None,
-) -> int:
-    """The capacity to set now; `current` when nothing is to be done.
+    cooldown: float | None = None,
+    start: int | None = None,
+    scale_in_waits: bool = True,
+) -> Outcome:
+    """What the policy does when its alarm's metric lies `difference` above the threshold.
 
-    While a scale-out cools down only a larger one passes, and what was added counts as part of it (+2, then +3 while
-    cooling: +1 more). While anything cools down nothing scales in. `cooldown` replaces the policy's, in real seconds.
+    `cooldown` replaces the policy's, where seconds are compressed. `start`, `scale_in_waits`: see `settle`.
     """
     step = policy.step_for(difference)
     if step is None:
-        return current
-    cooling = last is not None and moment - last.moment < (policy.cooldown if cooldown is None else cooldown)
-    base = last.before if cooling and last is not None and last.after > last.before else current
-    wanted = max(minimum, min(maximum, policy.capacity_after(base, step)))
-    if wanted < current:
-        scales_in = policy.capacity_after(current, step) < current
-        return current if cooling or not scales_in else wanted
-    return wanted
+        return Outcome(current)
+    return settle(
+        lambda capacity: policy.capacity_after(capacity, step),
+        current=current,
+        bounds=bounds,
+        moment=moment,
+        cooldown=policy.cooldown if cooldown is None else cooldown,
+        last=last,
+        start=start,
+        scale_in_waits=scale_in_waits,
+    )

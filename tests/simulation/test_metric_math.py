@@ -2,7 +2,7 @@
 
 import pytest
 
-from fargate_workers_toolkit.local.arithmetic.metric_math import MetricMathError, evaluate
+from fargate_workers_toolkit.semantics.metric_math import Expression, MetricMathError, evaluate
 
 NONE = None
 
@@ -72,3 +72,28 @@ def test_the_catalogues_expressions_work(
 def test_what_is_not_metric_math_is_refused(expression: str, reason: str) -> None:
     with pytest.raises(MetricMathError, match=reason):
         evaluate(expression, {"a": [1]})
+
+
+@pytest.mark.parametrize(
+    ("expression", "pointwise"),
+    [
+        ("IF(FILL(a, 0) < 1 AND b >= 1, 1, 0)", True),
+        ("MAX([a, b]) / 2", True),
+        ("SUM(METRICS()) + PERIOD(a)", True),
+        ("FILL(a, REPEAT)", False),
+        ("a - DIFF(a)", False),
+        ("IF(MAX(a) > 1, a)", False),
+    ],
+)
+def test_an_expression_knows_whether_one_period_suffices(expression: str, pointwise: bool) -> None:
+    compiled = Expression.parse(expression, names=("a", "b"))
+    assert compiled.pointwise is pointwise
+    if pointwise:
+        series: dict[str, list[float | None]] = {"a": [1, NONE, 3], "b": [10, 20, NONE]}
+        one_by_one = [compiled.point({"a": a, "b": b}) for a, b in zip(series["a"], series["b"], strict=True)]
+        assert one_by_one == compiled.series(series)
+
+
+def test_series_functions_nest() -> None:
+    assert evaluate("RUNNING_SUM(DIFF(a) + 1)", {"a": [1, 3, 3]}) == [NONE, 3, 4]
+    assert evaluate("MAX(DIFF(a)) + AVG(a)", {"a": [1, 3, 5]}) == [5, 5, 5]

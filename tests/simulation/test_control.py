@@ -1,0 +1,170 @@
+"""Alarms and policies at work, minute by minute."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from fargate_workers_toolkit.semantics.alarm_evaluation import MissingData
+from fargate_workers_toolkit.semantics.cooldown import Bounds
+from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy
+from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
+from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.control import Control
+from fargate_workers_toolkit.simulation.model import Alarm, ScaledService, ScheduledAction, Tracking
+from fargate_workers_toolkit.simulation.seen import Seen
+from tests.simulation.services import article, query, tracking
+
+PROMPT = Assumptions(queue_lag=0, service_lag=0)
+
+
+def desired(
+    service: ScaledService, visible: Iterable[float], *, assumptions: Assumptions = PROMPT, deploying: bool = False
+) -> list[int]:
+    """The wanted tasks after each minute, if they all run at once."""
+    control = Control(service, assumptions=assumptions)
+    return [
+        control.minute(
+            Seen(visible=number, running=control.desired, desired=control.desired, cpu=number), deploying=deploying
+        )
+        for number in visible
+    ]
+
+
+def test_an_alarm_runs_its_scaling_action_again_every_minute() -> None:
+    assert desired(article(cooldowns=(0, 0)), [100, 100, 600, 2100, 50]) == [7, 9, 14, 24, 24]
+
+
+def test_a_cooldown_holds_back_all_but_larger_steps() -> None:
+    assert desired(article(cooldowns=(180, 180)), [100, 100, 600, 600, 600, 600, 0]) == [7, 7, 10, 10, 10, 15, 15]
+
+
+def test_a_metric_that_is_late_acts_late() -> None:
+    late = Assumptions(queue_lag=120)
+    assert desired(article(cooldowns=(0, 0)), [100, 0, 0], assumptions=late) == [5, 5, 7]
+
+
+def test_while_a_deployment_runs_nothing_scales_in() -> None:
+    assert desired(article(cooldowns=(0, 0)), [100, 0, 0], deploying=True) == [7, 7, 7]
+
+
+def test_what_blocks_a_policy_is_told_once() -> None:
+    control = Control(article(cooldowns=(0, 300), bounds=(1, 5)), assumptions=PROMPT)
+    for visible in (100, 100, 0, 0, 0):
+        control.minute(Seen(visible=visible, running=control.desired))
+    told = [(event.second, event.kind, event.name, event.detail) for event in control.events]
+    assert told == [
+        (60, "alarm", "Deep", "ALARM"),
+        (60, "blocked", "Out", "maximum"),
+        (60, "alarm", "Empty", "OK"),
+        (180, "alarm", "Deep", "OK"),
+        (180, "alarm", "Empty", "ALARM"),
+        (180, "scaled", "In", "5 -> 4"),
+        (240, "blocked", "In", "cooldown"),
+    ]
+
+
+def test_target_tracking_scales_out_after_three_minutes_and_in_after_fifteen() -> None:
+    up = desired(tracking(10), [20] * 3)
+    assert up == [1, 1, 2]
+    down = desired(replace(tracking(10), initial_tasks=10), [50] * 15)
+    assert down == [10] * 14 + [5]
+
+
+def test_target_tracking_follows_the_example_of_the_guide() -> None:
+    service = replace(tracking(100), initial_tasks=10, bounds=Bounds(1, 50))
+    assert desired(service, [1500] * 3) == [10, 10, 15]
+
+
+def test_target_tracking_can_scale_in_gradually() -> None:
+    gradual = replace(PROMPT, tracking_scale_in="gradual")
+    assert desired(replace(tracking(10), initial_tasks=20), [40] * 15, assumptions=gradual)[-1] == 18
+
+
+def test_from_zero_one_datapoint_wakes_one_task() -> None:
+    asleep = replace(tracking(10, expression="visible / IF(FILL(running, 0) < 1, 1, running)", bounds=(0, 50)))
+    assert desired(replace(asleep, initial_tasks=0), [500, 500]) == [1, 1]
+
+
+def test_one_message_at_a_target_of_one_never_wakes_a_service() -> None:
+    # https://github.com/aws/copilot-cli/issues/3376
+    asleep = tracking(1, expression="visible / IF(FILL(running, 0) < 1, 1, running)", bounds=(0, 50))
+    assert desired(replace(asleep, initial_tasks=0), [1] * 60) == [0] * 60
+
+
+def test_a_metric_per_running_task_is_missing_without_tasks_and_never_wakes_a_service() -> None:
+    assert desired(replace(tracking(10, bounds=(0, 50)), initial_tasks=0), [500] * 60) == [0] * 60
+
+
+def test_insufficient_data_scales_nothing_in() -> None:
+    control = Control(replace(tracking(10), initial_tasks=10), assumptions=PROMPT)
+    assert [control.minute(Seen(visible=0, running=0)) for _ in range(30)] == [10] * 30
+
+
+def test_all_tracking_policies_must_agree_to_scale_in() -> None:
+    both = replace(
+        tracking(10),
+        initial_tasks=10,
+        tracking=[
+            *tracking(10).tracking,
+            Tracking(name="Processor", policy=TrackingPolicy(target=40), query=query("cpu")),
+        ],
+    )
+    # The processor's metric is the number itself here: 50 is above its target, 30 below.
+    assert desired(both, [50] * 2 + [38] * 20) == [10] * 22
+    assert desired(both, [30] * 15)[-1] == 8
+
+
+def test_scale_in_can_be_left_to_others() -> None:
+    (only,) = tracking(10).tracking
+    service = replace(
+        tracking(10),
+        initial_tasks=10,
+        tracking=[replace(only, policy=replace(only.policy, scale_in_disabled=True))],
+    )
+    assert desired(service, [1] * 30) == [10] * 30
+
+
+def test_steps_and_tracking_work_against_each_other() -> None:
+    """A step scale-in is not blocked by target tracking: QueueProcessingFargateService sees-saws so."""
+    tracked = Tracking(name="Processor", policy=TrackingPolicy(target=50, scale_out_cooldown=0), query=query("cpu"))
+    service = replace(article(cooldowns=(0, 0)), tracking=[tracked])
+    control = Control(service, assumptions=PROMPT)
+    wanted = [control.minute(Seen(visible=0, running=5, cpu=80)) for _ in range(6)]
+    assert wanted == [4, 3, 4, 5, 7, 10]
+
+
+def test_a_policy_may_start_from_the_running_tasks() -> None:
+    grow = StepPolicy(adjustment_type="ChangeInCapacity", steps=[Step(adjustment=2, lower=0)], cooldown=0)
+    service = replace(
+        article(),
+        steps={"Out": grow},
+        alarms=[
+            Alarm(
+                name="Deep",
+                query=query("visible"),
+                comparison="GreaterThanOrEqualToThreshold",
+                threshold=1,
+                policies=["Out"],
+            )
+        ],
+    )
+    control = Control(service, assumptions=replace(PROMPT, starting_point="running"))
+    assert [control.minute(Seen(visible=9, running=running)) for running in (5, 5, 7)] == [7, 7, 9]
+
+
+def test_a_scheduled_action_holds_at_its_minute() -> None:
+    service = replace(article(), scheduled=[ScheduledAction(name="Morning", minute=2, minimum=8)])
+    assert desired(service, [1, 1, 1]) == [5, 8, 8]
+
+
+@pytest.mark.parametrize(("treatment", "tasks"), [("breaching", 3), ("missing", 4), ("notBreaching", 5)])
+def test_missing_data_is_treated_as_the_alarm_says(treatment: MissingData, tasks: int) -> None:
+    """Two of two: breaching data alarm at once, missing data prematurely in the second minute."""
+    service = article(cooldowns=(0, 0))
+    empty = replace(
+        service.alarms[1], query=query("cpu"), missing_data=treatment, datapoints_to_alarm=2, evaluation_periods=2
+    )
+    control = Control(replace(service, alarms=[empty]), assumptions=PROMPT)
+    control.minute(Seen(running=5, cpu=0))
+    assert control.minute(Seen(running=0)) == tasks

@@ -1,0 +1,197 @@
+"""The slow engine, against queueing theory and against the rules of SQS and ECS."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fargate_workers_runtime import credit
+from fargate_workers_toolkit.semantics.cooldown import Bounds
+from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.builtin_loads import steady
+from fargate_workers_toolkit.simulation.control import Control
+from fargate_workers_toolkit.simulation.exact import run_exact
+from fargate_workers_toolkit.simulation.exact_ages import ExactAges
+from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.model import Queue, ScaledService, ScheduledAction, Task
+from fargate_workers_toolkit.simulation.receiving import ask_for
+from fargate_workers_toolkit.simulation.track import Track
+from tests.simulation.services import article, fixed
+
+HOUR = 3600
+FIXED = Assumptions(service_times="fixed", launch_sigma=0)
+
+
+def run(
+    service: ScaledService,
+    load: Load,
+    *,
+    assumptions: Assumptions | None = None,
+    deployments: tuple[int, ...] = (),
+    seed: int = 0,
+) -> Track:
+    assumptions = assumptions or Assumptions()
+    control = Control(service, assumptions=assumptions)
+    track = run_exact(service, load, control, assumptions=assumptions, deployments=deployments, seed=seed)
+    assert track.residual == 0
+    return track
+
+
+def shrinking(tasks: int, *, to: int, task: Task, queue: Queue | None = None) -> ScaledService:
+    """Scaled in at the fifth minute."""
+    return replace(
+        fixed(tasks, task=task, queue=queue),
+        bounds=Bounds(to, tasks),
+        scheduled=[ScheduledAction(name="Down", minute=5, maximum=to)],
+    )
+
+
+def erlang_c_wait(servers: int, offered: float, work: float) -> float:
+    """The mean wait for one of so many servers, all waits and none counted."""
+    last = offered**servers / math.factorial(servers) * servers / (servers - offered)
+    waits = last / (sum(offered**k / math.factorial(k) for k in range(servers)) + last)
+    return waits * work / (servers - offered)
+
+
+def ages_of(track: Track) -> np.ndarray:
+    assert isinstance(track.ages, ExactAges)
+    return track.ages.ages
+
+
+@pytest.mark.parametrize(("servers", "use", "hours"), [(1, 0.7, 24), (4, 0.8, 6), (10, 0.9, 3), (20, 0.95, 2)])
+def test_mean_waits_are_erlangs_within_three_sigma(servers: int, use: float, hours: int) -> None:
+    work = 0.5
+    waits: list[float] = []
+    for seed in range(4):
+        load = steady(servers * use / work, seed=seed, seconds=hours * HOUR // 4)
+        waits.append(float(ages_of(run(fixed(servers), load, seed=seed)).mean()) - work)
+    sigma = np.std(waits, ddof=1) / math.sqrt(len(waits))
+    assert abs(np.mean(waits) - erlang_c_wait(servers, servers * use, work)) < 3 * max(sigma, 0.02)
+
+
+def test_the_messages_in_the_system_are_rate_times_age() -> None:
+    load = steady(0.6, seconds=48 * HOUR, work_seconds=5.0)
+    track = run(fixed(4), load)
+    in_system = np.mean(np.array(track.minutes.visible) + np.array(track.minutes.in_flight))
+    assert in_system == pytest.approx(load.messages / load.seconds * ages_of(track).mean(), rel=0.03)
+
+
+def test_the_outage_formula_of_dead_letters_holds() -> None:
+    flags = np.zeros(HOUR, dtype=np.bool_)
+    flags[600:1800] = True
+    load = Load(name="failing", arrivals=np.full(HOUR, 10), work_seconds=0.1, outage=flags)
+    track = run(fixed(20, queue=Queue(visibility_timeout=60, max_receive_count=5)), load)
+    assert track.dead_lettered == pytest.approx(10 * (1200 - 4 * 60), rel=0.01)
+
+
+def test_all_poison_ends_as_dead_letters() -> None:
+    bad = np.zeros(HOUR, dtype=np.int64)
+    bad[600:700] = 3
+    load = Load(name="poison", arrivals=np.full(HOUR, 2), poison=bad, work_seconds=0.2)
+    track = run(fixed(4, queue=Queue(visibility_timeout=30, max_receive_count=3)), load)
+    assert track.dead_lettered == 300
+
+
+def test_messages_expire_at_the_end_of_their_retention() -> None:
+    load = Load(name="much", arrivals=np.full(HOUR, 10), work_seconds=1.0)
+    track = run(fixed(5, queue=Queue(retention=600)), load, assumptions=FIXED)
+    assert track.expired == pytest.approx(5 * HOUR - 600 * 10, rel=0.02)
+    assert track.ages.oldest <= 601.01
+
+
+def test_without_protection_what_outlasts_the_stop_timeout_is_killed_and_comes_back() -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[200] = 8
+    load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
+    task = Task(stop_timeout=30)
+    track = run(shrinking(8, to=3, task=task, queue=Queue(visibility_timeout=300)), load, assumptions=FIXED)
+    assert (track.killed, track.done) == (5, 8)
+    # Killed at 330, in sight again at 500, done 250 seconds later by the three that are left.
+    assert track.ages.oldest == pytest.approx(500 + 2 * 250 - 200, abs=2)
+
+
+@pytest.mark.parametrize(("protected", "timeout"), [(True, 30), (False, 240)])
+def test_nothing_is_killed_that_is_protected_or_has_time_to_finish(protected: bool, timeout: int) -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[200] = 8
+    load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
+    track = run(shrinking(8, to=3, task=Task(stop_timeout=timeout, protected=protected)), load, assumptions=FIXED)
+    assert (track.killed, track.done) == (0, 8)
+    assert track.minutes.running[-1] == 3
+    assert track.ages.oldest == pytest.approx(250, abs=1)
+
+
+def test_protected_tasks_stop_as_they_fall_idle() -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[200] = 8
+    load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
+    track = run(shrinking(8, to=3, task=Task(protected=True)), load, assumptions=FIXED)
+    assert track.minutes.running[4:8] == [8, 8, 8, 3]
+
+
+def test_a_fifo_group_is_worked_off_one_by_one() -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[0] = 20
+    load = Load(name="groups", arrivals=arrivals, work_seconds=10.0, groups=1)
+    track = run(fixed(10, queue=Queue(fifo=True), task=Task(concurrency=10)), load, assumptions=FIXED)
+    assert track.ages.oldest == pytest.approx(200, abs=1)
+    many = run(fixed(10, queue=Queue(), task=Task(concurrency=10)), load, assumptions=FIXED)
+    assert many.ages.oldest == pytest.approx(10, abs=1)
+
+
+def test_a_message_that_fails_holds_up_its_fifo_group_only() -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[10] = 1000
+    flags = np.zeros(HOUR, dtype=np.bool_)
+    flags[10:12] = True
+    load = Load(name="groups", arrivals=arrivals, work_seconds=0.5, groups=50, outage=flags)
+    track = run(fixed(100, queue=Queue(fifo=True, visibility_timeout=60)), load, assumptions=FIXED)
+    assert track.done == 1000
+    assert track.ages.oldest > 60
+
+
+def test_a_deployment_stops_each_old_task_once_a_new_one_works() -> None:
+    load = steady(4, seconds=HOUR)
+    track = run(fixed(5), load, assumptions=FIXED, deployments=(600,))
+    assert set(track.minutes.running) == {5}
+    assert track.task_seconds == pytest.approx(5 * HOUR + 5 * 40)
+
+
+def test_while_a_deployment_runs_nothing_scales_in() -> None:
+    quiet = Load(name="quiet", arrivals=np.append(np.zeros(599, dtype=np.int64), 1))
+    slow = Assumptions(launch_median=120, launch_sigma=0, queue_lag=0)
+    track = run(article(cooldowns=(0, 0)), quiet, assumptions=slow, deployments=(30,))
+    # In minutes 1 and 2 the deployment of second 30 still runs.
+    assert track.minutes.desired[:4] == [5, 5, 4, 3]
+
+
+def test_the_runtimes_prefetching_costs_little_and_loses_nothing() -> None:
+    load = steady(30, seconds=HOUR // 3)
+    plain = run(fixed(2, task=Task(concurrency=10)), load)
+    ahead = run(fixed(2, task=Task(concurrency=10, prefetches=True)), load)
+    assert ahead.done == pytest.approx(plain.done, rel=0.005)
+    assert ahead.ages.percentile(50) == pytest.approx(plain.ages.percentile(50), abs=0.2)
+
+
+@pytest.mark.parametrize("work", [0.01, 0.5, 2.0, 2.1, 30.0])
+@pytest.mark.parametrize("concurrency", [1, 5, 10, 40])
+def test_a_task_asks_as_the_runtime_asks(work: float, concurrency: int) -> None:
+    for held in range(0, 60, 3):
+        for per_second in (0.0, 5.0, 80.0):
+            ours = ask_for(
+                held,
+                concurrency=concurrency,
+                prefetches=True,
+                work_seconds=work,
+                per_second=per_second,
+                visibility=120,
+            )
+            assert ours == credit.ask_for(
+                held, concurrency=concurrency, mean_seconds=work, per_second=per_second, visibility=120
+            )
+
+
+def test_the_same_seed_gives_the_same_ages() -> None:
+    load = steady(4, seconds=600)
+    assert ages_of(run(fixed(3), load, seed=5)).tolist() == ages_of(run(fixed(3), load, seed=5)).tolist()

@@ -1,1 +1,0 @@
-"""What AWS calculates, as pure functions: no emulator, no clock, no network."""

@@ -1,0 +1,50 @@
+"""CloudWatch's embedded metric format: metrics inside a line of a log.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedMetric:
+    """The values of one metric under one set of dimensions. `moment` is in epoch seconds."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    moment: float
+    values: list[float]
+
+
+def embedded_metrics(line: str) -> list[EmbeddedMetric]:
+    """The metrics in `line`; none if it is an ordinary line."""
+    if '"CloudWatchMetrics"' not in line:
+        return []
+    try:
+        record: dict[str, Any] = json.loads(line)
+        return [
+            EmbeddedMetric(
+                namespace=directive["Namespace"],
+                name=metric["Name"],
+                dimensions={name: str(record[name]) for name in names if name in record},
+                moment=record["_aws"]["Timestamp"] / 1000,
+                values=_values(record.get(metric["Name"], [])),
+            )
+            for directive in record["_aws"]["CloudWatchMetrics"]
+            for names in directive.get("Dimensions", [[]])
+            for metric in directive["Metrics"]
+        ]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _values(found: "float | list[float] | dict[str, list[float]]") -> list[float]:
+    """The format takes a number, a list, or values and how often each occurred."""
+    if isinstance(found, dict):
+        counted = zip(found["Values"], found["Counts"], strict=True)
+        return [value for value, count in counted for _ in range(round(count))]
+    return found if isinstance(found, list) else [found]

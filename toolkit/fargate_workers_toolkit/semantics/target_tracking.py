@@ -1,0 +1,105 @@
+"""What target tracking does to a capacity: two alarms that AWS makes itself, and proportional changes.
+
+https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome, settle
+
+ScaleIn = Literal["proportional", "gradual"]
+
+# Both directions, for ECS.
+# https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
+DEFAULT_COOLDOWN = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingPolicy:
+    """A `TargetTrackingScalingPolicyConfiguration`, and what AWS leaves undocumented.
+
+    target: The metric's goal.
+    scale_out_cooldown, scale_in_cooldown: In seconds. Default: 300.
+    scale_in_disabled: Default: False.
+    high_periods: One-minute datapoints above the target before scaling out. Default: 3.
+    low_periods: Those below `low_ratio` of the target before scaling in. Default: 15.
+        Both as in the alarms that AWS makes, which cannot be changed: https://github.com/aws/aws-cdk/issues/34472
+    low_ratio: Default: 0.9, for AWS's "usually more than 10% lower".
+    scale_in: AWS says "more gradually" and no more: in proportion, or at most a tenth at a time. Default: proportional.
+    """
+
+    target: float
+    scale_out_cooldown: float = DEFAULT_COOLDOWN
+    scale_in_cooldown: float = DEFAULT_COOLDOWN
+    scale_in_disabled: bool = False
+    high_periods: int = 3
+    low_periods: int = 15
+    low_ratio: float = 0.9
+    scale_in: ScaleIn = "proportional"
+
+    @classmethod
+    def from_template(cls, configuration: Mapping[str, Any]) -> "TrackingPolicy":
+        """Reads CloudFormation's form, in which numbers may be strings."""
+        return cls(
+            target=float(configuration["TargetValue"]),
+            scale_out_cooldown=float(configuration.get("ScaleOutCooldown", DEFAULT_COOLDOWN)),
+            scale_in_cooldown=float(configuration.get("ScaleInCooldown", DEFAULT_COOLDOWN)),
+            scale_in_disabled=str(configuration.get("DisableScaleIn", False)).lower() == "true",
+        )
+
+    def shrinking(self, scale_in: ScaleIn) -> "TrackingPolicy":
+        """The same policy with another guess at how AWS scales in."""
+        return replace(self, scale_in=scale_in)
+
+    def capacity_after(self, capacity: int, metric: float) -> int:
+        """The capacity that would bring `metric` to the target, or as near as one change goes."""
+        if capacity == 0:
+            # With no task running there is no proportion: "the minimum possible amount as a starting point".
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html
+            return 1 if metric > self.target else 0
+        wanted = math.ceil(capacity * metric / self.target - 1e-9)
+        if wanted < capacity and self.scale_in == "gradual":
+            return max(wanted, capacity - max(1, capacity // 10))
+        return wanted
+
+
+def scale_out(
+    policy: TrackingPolicy, *, metric: float, current: int, bounds: Bounds, moment: float, last: Activity | None = None
+) -> Outcome:
+    """What the high alarm does."""
+    return settle(
+        lambda capacity: max(capacity, policy.capacity_after(capacity, metric)),
+        current=current,
+        bounds=bounds,
+        moment=moment,
+        cooldown=policy.scale_out_cooldown,
+        last=last,
+    )
+
+
+def scale_in(
+    wishes: Iterable[tuple[TrackingPolicy, float]],
+    *,
+    current: int,
+    bounds: Bounds,
+    moment: float,
+    last: Activity | None = None,
+    scale_in_waits: bool = True,
+) -> Outcome:
+    """What the low alarms do once those of all tracking policies agree: the largest of the capacities they wish for."""
+    agreed = [(policy, policy.capacity_after(current, metric)) for policy, metric in wishes]
+    if not agreed:
+        return Outcome(current)
+    policy, wanted = max(agreed, key=lambda wish: wish[1])
+    return settle(
+        lambda _: min(wanted, current),
+        current=current,
+        bounds=bounds,
+        moment=moment,
+        cooldown=policy.scale_in_cooldown,
+        last=last,
+        scale_in_waits=scale_in_waits,
+    )

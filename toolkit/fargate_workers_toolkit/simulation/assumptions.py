@@ -1,0 +1,35 @@
+"""What a template does not say and AWS does not promise: parameters, with defaults and their reasons."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fargate_workers_toolkit.semantics.ecs_launches import MEDIAN_SECONDS, SIGMA
+from fargate_workers_toolkit.semantics.target_tracking import ScaleIn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumptions:
+    """All times in seconds.
+
+    queue_lag: Until a minute of SQS's metrics can be seen after its end. Undocumented. Default: 60.
+    service_lag: The same for ECS's metrics. Default: 60.
+    worker_lag: The same for the workers' own metrics, which the planner reads. Default: 60.
+    launch_median, launch_sigma: From the launch of a task until it works: lognormal. Default: 40 and 0.35.
+    tracking_scale_in: How target tracking scales in, which AWS leaves open. Default: proportional.
+    scale_in_waits: Whether scaling in waits for a scale-out's cooldown. Default: it does.
+    starting_point: What a policy adds to: the desired tasks, or the running ones as ECS's guide says. Default: desired,
+        which is the same unless tasks are still starting.
+    busy_cpu: Percent of its CPU that a task uses while all its handlers work. Default: 100, work that computes.
+    service_times: How long messages take around their mean. Default: exponential.
+    """
+
+    queue_lag: float = 60
+    service_lag: float = 60
+    worker_lag: float = 60
+    launch_median: float = MEDIAN_SECONDS
+    launch_sigma: float = SIGMA
+    tracking_scale_in: ScaleIn = "proportional"
+    scale_in_waits: bool = True
+    starting_point: Literal["desired", "running"] = "desired"
+    busy_cpu: float = 100
+    service_times: Literal["exponential", "fixed"] = "exponential"

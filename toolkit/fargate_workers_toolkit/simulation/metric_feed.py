@@ -1,0 +1,143 @@
+"""Metrics as CloudWatch shows them: one value a minute, seen some minutes late, in periods that slide."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from fargate_workers_toolkit.semantics.alarm_evaluation import sliding_windows
+from fargate_workers_toolkit.semantics.metric_math import Expression
+from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.model import Combination, Metric, Query, Source
+from fargate_workers_toolkit.simulation.seen import Seen
+
+Values = list[float | None]
+
+READ: Mapping[Source, Callable[[Seen], float | None]] = {
+    "visible": lambda seen: seen.visible,
+    "in_flight": lambda seen: seen.in_flight,
+    "delayed": lambda _: 0.0,
+    "oldest_age": lambda seen: seen.oldest_age,
+    "sent": lambda seen: seen.sent,
+    "received": lambda seen: seen.received,
+    "deleted": lambda seen: seen.deleted,
+    # A service without tasks reports nothing at all.
+    "cpu": lambda seen: seen.cpu if seen.running else None,
+    "running": lambda seen: seen.running or None,
+    "desired": lambda seen: seen.desired,
+    "pending": lambda seen: seen.pending,
+}
+QUEUE_SOURCES: frozenset[Source] = frozenset(
+    {"visible", "in_flight", "delayed", "oldest_age", "sent", "received", "deleted"}
+)
+PLANNED: frozenset[Source] = frozenset({"planned_tasks", "capacity_gap", "capacity_gap_in", "backlog_seconds"})
+
+_COMBINE: Mapping[Combination, Callable[[Sequence[float]], float]] = {
+    "max": max,
+    "min": min,
+    "mean": lambda values: sum(values) / len(values),
+    "sum": sum,
+}
+
+
+class Feed:
+    """The values of the sources in use."""
+
+    def __init__(self, sources: Iterable[Source], assumptions: Assumptions) -> None:
+        self._values: dict[Source, Values] = {source: [] for source in sources}
+        self._late = {source: _minutes_late(source, assumptions) for source in self._values}
+        self._read = [(READ[source], values) for source, values in self._values.items() if source in READ]
+        self._planned: list[tuple[Source, Values]] = [
+            (source, values) for source, values in self._values.items() if source in PLANNED
+        ]
+        self._coming: Mapping[Source, float] = {}
+
+    def add(self, seen: Seen) -> None:
+        """Ends a minute. What the planner published during it belongs to it."""
+        for read, values in self._read:
+            values.append(read(seen))
+        for source, values in self._planned:
+            values.append(self._coming.get(source))
+        self._coming = {}
+
+    def publish(self, values: Mapping[Source, float]) -> None:
+        """Puts custom metrics into the minute that begins."""
+        self._coming = values
+
+    def datapoints(self, query: Query, *, count: int) -> Callable[[], Values]:
+        """What an alarm fetches at each evaluation: the newest `count` datapoints, oldest first, None where missing."""
+        if not query.expressions:
+            (metric,) = query.metrics.values()
+            return self._single(metric, count)
+        minutes = max(metric.minutes for metric in query.metrics.values())
+        expressions: list[tuple[str, Expression]] = []
+        names = tuple(query.metrics)
+        for name, text in query.expressions:
+            expressions.append((name, Expression.parse(text, names=names, period=60 * minutes)))
+            names = (*names, name)
+        if minutes == 1 and all(expression.pointwise for _, expression in expressions):
+            return self._pointwise(query, expressions, count)
+        return self._series(query, expressions, count)
+
+    def _single(self, metric: Metric, count: int) -> Callable[[], Values]:
+        values, late = self._values[metric.source], self._late[metric.source]
+        unseen: Values = [None] * late
+        if metric.minutes == 1:
+
+            def newest() -> Values:
+                end = len(values) - late
+                return values[max(end - count + late, 0) : max(end, 0)] + unseen
+
+            return newest
+
+        combine, span = _COMBINE[metric.combination], metric.minutes * count
+
+        def combined() -> Values:
+            seen = values[-span : max(len(values) - late, 0)] + unseen[: len(values)]
+            windows = sliding_windows(seen, minutes=metric.minutes, count=count)
+            return [combine(window) if window else None for window in windows]
+
+        return combined
+
+    def _pointwise(
+        self, query: Query, expressions: Sequence[tuple[str, Expression]], count: int
+    ) -> Callable[[], Values]:
+        """Minutes whose metrics are all there are calculated once; in younger ones, what is late is missing."""
+        columns = [
+            (name, self._values[metric.source], self._late[metric.source]) for name, metric in query.metrics.items()
+        ]
+        latest = max(late for _, _, late in columns)
+        length = columns[0][1]
+        settled: Values = []
+
+        def at(minute: int, now: int) -> float | None:
+            column = {name: values[minute] if now - minute >= late else None for name, values, late in columns}
+            value: float | None = None
+            for name, expression in expressions:
+                value = column[name] = expression.point(column)
+            return value
+
+        def newest() -> Values:
+            now = len(length) - 1
+            for minute in range(len(settled), now - latest + 1):
+                settled.append(at(minute, now))
+            young = [at(minute, now) for minute in range(max(now - latest + 1, 0), now + 1)]
+            return settled[max(len(settled) + len(young) - count, 0) :] + young[-count:]
+
+        return newest
+
+    def _series(self, query: Query, expressions: Sequence[tuple[str, Expression]], count: int) -> Callable[[], Values]:
+        # One more datapoint in front: DIFF and RATE need what came before.
+        fetch = {name: self._single(metric, count + 1) for name, metric in query.metrics.items()}
+
+        def newest() -> Values:
+            series: dict[str, Values] = {name: values() for name, values in fetch.items()}
+            for name, expression in expressions:
+                series[name] = expression.series(series)
+            return series[expressions[-1][0]][-count:]
+
+        return newest
+
+
+def _minutes_late(source: Source, assumptions: Assumptions) -> int:
+    if source in PLANNED:
+        return 0
+    return math.ceil((assumptions.queue_lag if source in QUEUE_SOURCES else assumptions.service_lag) / 60)

@@ -1,0 +1,111 @@
+"""This project's planner in a simulation: its own arithmetic, byte for byte what would be deployed."""
+
+import dataclasses
+import importlib.util
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.model import PlannerUse, Source
+from fargate_workers_toolkit.simulation.seen import Seen
+from fargate_workers_toolkit.template import Assembly
+
+CODE = Path("scaling_planner", "arithmetic.py")
+ASSET_METADATA = "aws:asset:path"
+
+# What the planner may observe, by the names of its code.
+KNOWN = frozenset(
+    {"visible", "in_flight", "oldest_age", "desired", "running", "arrivals", "seconds_per_message", "planned"}
+)
+
+# How much of its own past the planner may ask for, in minutes.
+HISTORY = 30
+
+
+def find_code(path: Path, assembly: Assembly) -> Path | None:
+    """The planner's arithmetic: in the assets of the assembly's functions; else installed beside this toolkit."""
+    return next((code for folder in _folders(path, assembly) if (code := folder / CODE).is_file()), None)
+
+
+def _folders(path: Path, assembly: Assembly) -> Iterator[Path]:
+    for function in assembly.resources(type="AWS::Lambda::Function"):
+        asset = function.definition.get("Metadata", {}).get(ASSET_METADATA)
+        if asset is not None:
+            # Stages name the folder from where they are; all assets lie beside the outermost manifest.
+            yield path / Path(asset).name
+    for package, inside in (("scaling_planner", ".."), ("fargate_workers", "lambda_src")):
+        spec = importlib.util.find_spec(package)
+        for location in (spec.submodule_search_locations or []) if spec else []:
+            yield Path(location, inside)
+
+
+class WorkerPlanner:
+    """Plans for one worker, once a minute, with what the deployed function would read."""
+
+    def __init__(self, use: PlannerUse, *, assumptions: Assumptions) -> None:
+        if use.code is None:
+            raise SimulationError(f"{use.worker} follows a planner whose code, {CODE}, was not found.")
+        self._module = _load(use.code)
+        try:
+            self._policy = self._module.Policy(**use.policy)
+        except (TypeError, ValueError) as error:
+            raise SimulationError(f"The planner's policy of {use.worker} does not fit its code: {error}.") from None
+        self._wanted = [field.name for field in dataclasses.fields(self._module.Observation)]
+        unknown = set(self._wanted) - KNOWN
+        if unknown:
+            raise SimulationError(f"The planner observes {min(unknown)}, which the simulator does not know.")
+        self._late_sent = math.ceil(assumptions.queue_lag / 60)
+        self._late_work = math.ceil(assumptions.worker_lag / 60)
+        self._sent: list[float] = []
+        self._work: list[float | None] = []
+        self._planned: list[int] = []
+
+    def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]:
+        """What the planner publishes at the end of a minute."""
+        self._sent.append(seen.sent)
+        self._work.append(seen.work_seconds / seen.handled if seen.handled else None)
+        end = max(len(self._sent) - self._late_sent, 0)
+        known = {
+            "visible": seen.visible,
+            "in_flight": seen.in_flight,
+            "oldest_age": seen.oldest_age,
+            "desired": desired,
+            "running": seen.running,
+            "arrivals": self._sent[max(end - HISTORY, 0) : end],
+            "seconds_per_message": self._measured(),
+            "planned": self._planned[-HISTORY:],
+        }
+        plan = self._module.plan(self._policy, self._module.Observation(**{name: known[name] for name in self._wanted}))
+        self._planned.append(plan.desired_tasks)
+        return {
+            "planned_tasks": plan.desired_tasks,
+            "capacity_gap": plan.gap_out,
+            "capacity_gap_in": plan.gap_in,
+            "backlog_seconds": plan.backlog_seconds,
+        }
+
+    def _measured(self) -> float | None:
+        """The newest mean work time that the workers' metrics show."""
+        end = max(len(self._work) - self._late_work, 0)
+        for value in reversed(self._work[max(end - HISTORY, 0) : end]):
+            if value is not None:
+                return value
+        return None
+
+
+def _load(code: Path) -> ModuleType:
+    """Each file once, however often it is asked for."""
+    name = f"scaling_planner_{sha256(code.read_bytes()).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, code)
+        if spec is None or spec.loader is None:
+            raise SimulationError(f"{code} is not Python.")
+        # Dataclasses look their module up while it is loaded.
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
