@@ -163,3 +163,10 @@ def test_a_heartbeat_under_way_does_not_renew_a_claim_that_is_released_meanwhile
     monkeypatch.setattr(rig.queue, "set_visibility", then_the_handler_fails)
     rig.beat_at(100)
     assert rig.claims.claim("k", owner="next", seconds=120).state == "granted"
+
+
+def test_a_lease_that_ran_out_while_the_process_stood_still_is_lost_and_not_taken_back(rig: Rig) -> None:
+    (lease,) = rig.take()
+    rig.beat_at(119.5)
+    assert lease.lost
+    assert rig.queue.requests["set_visibility"] == 0

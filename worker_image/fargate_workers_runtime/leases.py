@@ -69,6 +69,7 @@ class Leases:
         self._on_overdue = on_overdue
         self._clock = clock
         self._lock = threading.Lock()
+        self._beating = threading.Lock()  # held while messages are extended
         self._held: dict[str, Lease] = {}
 
     def hold(self, received: Sequence[Received]) -> list[Lease]:
@@ -90,8 +91,16 @@ class Leases:
                 new.append(lease)
         return new
 
+    def let_go(self, lease: Lease) -> None:
+        """Extend `lease` no more, from when this returns: a heartbeat under way would overwrite its next visibility.
+
+        https://github.com/novuhq/novu/issues/12437
+        """
+        with self._beating:
+            self.forget(lease)
+
     def forget(self, lease: Lease) -> None:
-        """Extend `lease` no more."""
+        """Extend `lease` no more, but perhaps by a heartbeat that is under way."""
         with self._lock:
             if self._held.get(lease.received.id) is lease:
                 del self._held[lease.received.id]
@@ -118,17 +127,24 @@ class Leases:
                 lease.lost = True
                 self.forget(lease)
                 self._on_overdue(lease)
+            elif lease.visible_until <= now:
+                # The process stood still, or the queue did not answer: another may have the message by now.
+                self._lose(lease, "ran out")
             elif lease.visible_until - now < self._visibility_timeout / 3:
                 due.append(lease)
         for start in range(0, len(due), BATCH):
-            batch = due[start : start + BATCH]
-            try:
-                self._extend(batch)
-            except Exception:
-                _log.warning("heartbeat_failed", exc_info=True)
-                for lease in batch:
-                    if lease.visible_until <= self._clock():
-                        self._lose(lease, "no heartbeat")
+            with self._beating:
+                self._try_to_extend([lease for lease in due[start : start + BATCH] if self._holds(lease)])
+
+    def _try_to_extend(self, leases: list[Lease]) -> None:
+        try:
+            if leases:
+                self._extend(leases)
+        except Exception:
+            _log.warning("heartbeat_failed", exc_info=True)
+            for lease in leases:
+                if lease.visible_until <= self._clock():
+                    self._lose(lease, "no heartbeat")
 
     def _extend(self, leases: list[Lease]) -> None:
         now = self._clock()
@@ -156,7 +172,11 @@ class Leases:
             self._lose(lease, "claim taken over")
 
     def _lose(self, lease: Lease, why: str) -> None:
-        if any(held is lease for held in self.held()):  # not settled meanwhile
+        if self._holds(lease):  # not settled meanwhile
             lease.lost = True
             self.forget(lease)
             _log.warning("lease_lost", extra={"fields": {"message_id": lease.received.id, "why": why}})
+
+    def _holds(self, lease: Lease) -> bool:
+        with self._lock:
+            return self._held.get(lease.received.id) is lease

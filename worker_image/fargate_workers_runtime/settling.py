@@ -75,8 +75,7 @@ class Settler:
 
     def back(self, lease: Lease, seconds: int) -> None:
         """The message comes back after `seconds`; 0 at once."""
-        # Forgotten first: a heartbeat between the two would overwrite the back-off.
-        self._leases.forget(lease)
+        self._leases.let_go(lease)
         self._put(self._visibilities, _Entry(lease=lease, seconds=seconds))
 
     def bury(self, lease: Lease, *, reason: str, detail: str) -> None:

