@@ -462,6 +462,23 @@ def test_a_message_lost_while_it_was_handled_is_not_acknowledged() -> None:
     assert not queue.empty
 
 
+def test_a_message_lost_before_it_was_begun_is_left_to_whoever_has_it() -> None:
+    queue = MemoryQueue([{"id": 1}, {"id": 2}])
+    workers: list[Worker] = []
+    seen: list[int] = []
+
+    def lose_the_other(message: Message) -> None:
+        seen.append(message.body["id"])
+        for lease in workers[0]._leases.held():
+            lease.lost = lease.received.id != message.id
+
+    workers.append(Worker(lose_the_other, gate=Gate(), queue=queue, settings=settings(receive_wait=0, concurrency=1)))
+    workers[0]._metrics.took(0.01)  # it knows short handlers, and takes both
+    workers[0].run(until_empty=True)
+    assert seen == [1]
+    assert not queue.empty
+
+
 def test_as_many_messages_run_at_once_as_concurrency_says() -> None:
     together = threading.Barrier(4, timeout=5)
     queue = MemoryQueue({"id": n} for n in range(4))

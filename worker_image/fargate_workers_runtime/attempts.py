@@ -59,6 +59,8 @@ class Attempts:
     def attempt(self, work: Work) -> bool:
         """One message, from claim to end. False if it will come back."""
         message, lease = work.message, work.lease
+        if lease.lost:  # it waited while the process stood still, and another may have it
+            return False
         started = time.monotonic()
         with log_context(message_id=message.id, receive_count=message.receive_count):
             try:
