@@ -23,6 +23,8 @@ PLANNER = dedent('''
     from dataclasses import dataclass
     from math import ceil
 
+    HISTORY = 10
+
     @dataclass(frozen=True, kw_only=True)
     class Policy:
         max_tasks: int
@@ -32,8 +34,7 @@ PLANNER = dedent('''
         visible: float
         desired: int
         arrivals: Sequence[float]
-        seconds_per_message: float | None
-        planned: Sequence[int]
+        work: Sequence[tuple[float, float] | None]
 
     @dataclass(frozen=True, kw_only=True)
     class Plan:
@@ -43,13 +44,16 @@ PLANNER = dedent('''
         backlog_seconds: float
 
     def plan(policy, observation):
-        rate = observation.arrivals[-1] / 60 if observation.arrivals else 0
-        wanted = min(policy.max_tasks, ceil(rate + observation.visible / 100) + 1)
+        rates = [sent / 60 for sent in observation.arrivals] or [0]
+        wanted, most = (
+            min(policy.max_tasks, ceil(rate + observation.visible / 100) + 1) for rate in (rates[-1], max(rates))
+        )
+        measured = [work for work in observation.work if work]
         return Plan(
             desired_tasks=wanted,
             gap_out=wanted - observation.desired,
-            gap_in=max([wanted, *observation.planned[-10:]]) - observation.desired,
-            backlog_seconds=observation.visible * (observation.seconds_per_message or 1),
+            gap_in=most - observation.desired,
+            backlog_seconds=observation.visible * (measured[-1][0] / measured[-1][1] if measured else 1),
         )
 ''')
 

@@ -4,10 +4,11 @@ import dataclasses
 import importlib.util
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.errors import SimulationError
@@ -15,16 +16,13 @@ from fargate_workers_toolkit.simulation.model import PlannerUse, Source
 from fargate_workers_toolkit.simulation.seen import Seen
 from fargate_workers_toolkit.template import Assembly
 
+Datapoint = TypeVar("Datapoint")
+
 CODE = Path("scaling_planner", "arithmetic.py")
 ASSET_METADATA = "aws:asset:path"
 
 # What the planner may observe, by the names of its code.
-KNOWN = frozenset(
-    {"visible", "in_flight", "oldest_age", "desired", "running", "arrivals", "seconds_per_message", "planned"}
-)
-
-# How much of its own past the planner may ask for, in minutes.
-HISTORY = 30
+KNOWN = frozenset({"visible", "in_flight", "oldest_age", "desired", "running", "arrivals", "work"})
 
 
 def find_code(path: Path, assembly: Assembly) -> Path | None:
@@ -62,26 +60,22 @@ class WorkerPlanner:
         self._late_sent = math.ceil(assumptions.queue_lag / 60)
         self._late_work = math.ceil(assumptions.worker_lag / 60)
         self._sent: list[float] = []
-        self._work: list[float | None] = []
-        self._planned: list[int] = []
+        self._work: list[tuple[float, float] | None] = []
 
     def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]:
         """What the planner publishes at the end of a minute."""
         self._sent.append(seen.sent)
-        self._work.append(seen.work_seconds / seen.handled if seen.handled else None)
-        end = max(len(self._sent) - self._late_sent, 0)
+        self._work.append((seen.work_seconds, seen.handled) if seen.handled else None)
         known = {
             "visible": seen.visible,
             "in_flight": seen.in_flight,
             "oldest_age": seen.oldest_age,
             "desired": desired,
             "running": seen.running,
-            "arrivals": self._sent[max(end - HISTORY, 0) : end],
-            "seconds_per_message": self._measured(),
-            "planned": self._planned[-HISTORY:],
+            "arrivals": self._history(self._sent, late=self._late_sent),
+            "work": self._history(self._work, late=self._late_work),
         }
         plan = self._module.plan(self._policy, self._module.Observation(**{name: known[name] for name in self._wanted}))
-        self._planned.append(plan.desired_tasks)
         return {
             "planned_tasks": plan.desired_tasks,
             "capacity_gap": plan.gap_out,
@@ -89,13 +83,10 @@ class WorkerPlanner:
             "backlog_seconds": plan.backlog_seconds,
         }
 
-    def _measured(self) -> float | None:
-        """The newest mean work time that the workers' metrics show."""
-        end = max(len(self._work) - self._late_work, 0)
-        for value in reversed(self._work[max(end - HISTORY, 0) : end]):
-            if value is not None:
-                return value
-        return None
+    def _history(self, minutes: Sequence[Datapoint], *, late: int) -> Sequence[Datapoint]:
+        """What a metric shows of so many minutes as the planner looks at; the newest are still on their way."""
+        end = max(len(minutes) - late, 0)
+        return minutes[max(end - self._module.HISTORY, 0) : end]
 
 
 def _load(code: Path) -> ModuleType:

@@ -1,0 +1,325 @@
+"""The planner's edge: what it asks AWS, what it publishes, and what one broken worker costs the others: nothing."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from scaling_planner import handler as edge
+from scaling_planner.arithmetic import HISTORY, Policy
+from scaling_planner.settings import Worker, workers
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+UNTIL = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+ORDERS = {
+    "worker": "Orders",
+    "queue_url": "https://sqs.eu-west-1.amazonaws.com/111111111111/orders",
+    "queue_name": "orders",
+    "cluster": "workers",
+    "service": "orders-service",
+    "policy": {"acceptable_latency": 300, "processing_time": 0.5, "concurrency": 1, "min_tasks": 1, "max_tasks": 50},
+}
+IMPORTS = {
+    **ORDERS,
+    "worker": "Imports",
+    "queue_url": "https://sqs.eu-west-1.amazonaws.com/111111111111/imports",
+    "queue_name": "imports",
+    "service": "imports-service",
+}
+
+
+class Aws:
+    """SQS, ECS and CloudWatch, answering as each test says; every answer must be asked for."""
+
+    def __init__(self) -> None:
+        credentials = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        self.clients = {name: boto3.client(name, **credentials) for name in ("sqs", "ecs", "cloudwatch")}
+        self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
+        self.published: dict[tuple[str, str], float] = {}
+        self.stamps: set[datetime] = set()
+        self.calls = 0
+        self.asked: list[dict[str, Any]] = []
+        events = self.clients["cloudwatch"].meta.events
+        events.register("before-parameter-build.cloudwatch.GetMetricData", self._asked)
+        events.register("before-parameter-build.cloudwatch.PutMetricData", self._published)
+
+    def _asked(self, params: dict[str, Any], **_: Any) -> None:
+        self.asked.append(params)
+
+    def _published(self, params: dict[str, Any], **_: Any) -> None:
+        self.calls += 1
+        assert params["Namespace"] == "FargateWorkers/Scaling"
+        for datum in params["MetricData"]:
+            (dimension,) = datum["Dimensions"]
+            assert dimension["Name"] == "Worker"
+            self.published[dimension["Value"], datum["MetricName"]] = datum["Value"]
+            self.stamps.add(datum["Timestamp"])
+
+    def knows(self, *results: dict[str, Any], then: str | None = None) -> None:
+        answer: dict[str, Any] = {"MetricDataResults": list(results)} | ({"NextToken": then} if then else {})
+        self.stubs["cloudwatch"].add_response("get_metric_data", answer)
+
+    def has(
+        self,
+        worker: dict[str, Any] = ORDERS,
+        *,
+        visible: int = 0,
+        in_flight: int = 0,
+        desired: int = 1,
+        running: int = 1,
+    ) -> None:
+        self.queues(worker, visible=visible, in_flight=in_flight)
+        self.runs(worker, {"desiredCount": desired, "runningCount": running})
+
+    def queues(self, worker: dict[str, Any], *, visible: int, in_flight: int) -> None:
+        attributes = {
+            "ApproximateNumberOfMessages": str(visible),
+            "ApproximateNumberOfMessagesNotVisible": str(in_flight),
+        }
+        asked = {"QueueUrl": worker["queue_url"], "AttributeNames": list(attributes)}
+        self.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes}, asked)
+
+    def runs(self, worker: dict[str, Any], *services: dict[str, int]) -> None:
+        asked = {"cluster": worker["cluster"], "services": [worker["service"]]}
+        self.stubs["ecs"].add_response("describe_services", {"services": list(services)}, asked)
+
+    def takes_the_plans(self) -> None:
+        self.stubs["cloudwatch"].add_response("put_metric_data", {})
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    fake = Aws()
+    monkeypatch.setattr(edge, "client", fake.clients.__getitem__)
+    for stub in fake.stubs.values():
+        stub.activate()
+    yield fake
+    for stub in fake.stubs.values():
+        stub.assert_no_pending_responses()
+
+
+def series(id: str, values: Sequence[float | None]) -> dict[str, Any]:
+    """Datapoints of the last minutes, the newest first as CloudWatch likes it; None where there is none."""
+    points = [
+        (UNTIL - back * MINUTE, value) for back, value in enumerate(reversed(values), start=1) if value is not None
+    ]
+    return {"Id": id, "Timestamps": [moment for moment, _ in points], "Values": [value for _, value in points]}
+
+
+def plan_for(*settings: dict[str, Any]) -> None:
+    edge.plan_for(workers(json.dumps(settings)), now=NOW)
+
+
+def test_a_plan_is_published_as_four_metrics_of_the_worker_in_the_minute_that_just_ended(aws: Aws) -> None:
+    aws.knows(series("sent0", [1_440.0] * HISTORY))
+    aws.has(visible=1_200, in_flight=10, desired=10, running=8)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published == {
+        ("Orders", "DesiredTasks"): 16,
+        ("Orders", "CapacityGap"): 6,
+        ("Orders", "CapacityGapIn"): 0,
+        ("Orders", "BacklogSeconds"): 75,
+    }
+    assert aws.stamps == {UNTIL - MINUTE}
+
+
+def test_too_many_tasks_are_published_as_a_negative_gap(aws: Aws) -> None:
+    aws.knows(series("sent0", [1_200.0] * HISTORY))
+    aws.has(desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert (aws.published["Orders", "CapacityGap"], aws.published["Orders", "CapacityGapIn"]) == (0, -8)
+
+
+def test_work_is_measured_from_the_workers_own_metric(aws: Aws) -> None:
+    sent, messages = [1_200.0] * HISTORY, [1_200.0] * HISTORY
+    aws.knows(series("sent0", sent), series("messages0", messages), series("seconds0", [2 * 1_200.0] * HISTORY))
+    aws.has(visible=900, desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "DesiredTasks"] == 50
+    assert aws.published["Orders", "BacklogSeconds"] == 90
+
+
+def test_an_old_message_hurries(aws: Aws) -> None:
+    aws.knows(series("sent0", [1_080.0] * HISTORY), series("age0", [0.0, 290.0, None]))
+    aws.has(visible=4_000, desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "CapacityGap"] == 11
+
+
+def test_an_age_of_long_ago_is_forgotten(aws: Aws) -> None:
+    aws.knows(series("sent0", [1_080.0] * HISTORY), series("age0", [290.0, None, None, None]))
+    aws.has(visible=2_000, desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "CapacityGap"] == 0
+
+
+def test_minutes_keep_their_place_when_some_are_missing(aws: Aws) -> None:
+    # Quiet for three known minutes, but not three in a row.
+    aws.knows(series("sent0", [1_200.0] * 35 + [0.0, None, 0.0, 0.0, None]))
+    aws.has(desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "DesiredTasks"] == 12
+
+
+def test_a_metric_that_continues_on_the_next_page_is_read_to_its_end(aws: Aws) -> None:
+    sent = series("sent0", [1_200.0] * HISTORY)
+    newest, oldest = slice(0, 20), slice(20, None)
+    aws.knows({**sent, **{key: sent[key][newest] for key in ("Timestamps", "Values")}}, then="more")
+    aws.knows({**sent, **{key: sent[key][oldest] for key in ("Timestamps", "Values")}})
+    aws.has(desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "DesiredTasks"] == 12
+    assert [request.get("NextToken") for request in aws.asked] == [None, "more"]
+
+
+def test_cloudwatch_is_asked_for_whole_minutes_of_the_queue_and_of_the_worker(aws: Aws) -> None:
+    aws.knows()
+    aws.has()
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    (asked,) = aws.asked
+    assert (asked["StartTime"], asked["EndTime"]) == (UNTIL - HISTORY * MINUTE, UNTIL)
+    metrics = [(query["MetricStat"]["Metric"], query["MetricStat"]) for query in asked["MetricDataQueries"]]
+    assert [(m["Namespace"], m["MetricName"], m["Dimensions"][0]["Value"], stat["Stat"]) for m, stat in metrics] == [
+        ("AWS/SQS", "NumberOfMessagesSent", "orders", "Sum"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage", "orders", "Maximum"),
+        ("FargateWorkers", "WorkSeconds", "Orders", "Sum"),
+        ("FargateWorkers", "WorkSeconds", "Orders", "SampleCount"),
+    ]
+    assert {stat["Period"] for _, stat in metrics} == {60}
+
+
+def test_all_workers_share_one_reading_and_one_publishing(aws: Aws) -> None:
+    aws.knows(series("sent0", [1_200.0] * HISTORY), series("sent1", [120.0] * HISTORY))
+    aws.has(ORDERS, desired=20, running=20)
+    aws.has(IMPORTS, desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS, IMPORTS)
+
+    assert aws.calls == 1
+    assert aws.published["Orders", "DesiredTasks"] == 12
+    assert aws.published["Imports", "DesiredTasks"] == 2
+
+
+def test_more_workers_than_one_reading_holds_are_planned_in_turns(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "MOST_WORKERS", 1)
+    for settings in (ORDERS, IMPORTS):
+        aws.knows(series("sent0", [1_200.0] * HISTORY))
+        aws.has(settings, desired=20, running=20)
+        aws.takes_the_plans()
+
+    plan_for(ORDERS, IMPORTS)
+
+    assert aws.published["Orders", "DesiredTasks"] == aws.published["Imports", "DesiredTasks"] == 12
+
+
+def test_one_workers_missing_queue_does_not_stop_the_others_but_is_raised_at_the_end(aws: Aws) -> None:
+    aws.knows()
+    aws.stubs["sqs"].add_client_error("get_queue_attributes", "AWS.SimpleQueueService.NonExistentQueue")
+    aws.has(IMPORTS)
+    aws.takes_the_plans()
+
+    with pytest.raises(edge.PlanningFailed, match=r"Orders: .*NonExistentQueue"):
+        plan_for(ORDERS, IMPORTS)
+
+    assert {worker for worker, _ in aws.published} == {"Imports"}
+
+
+def test_a_service_that_is_gone_gets_no_plan(aws: Aws) -> None:
+    aws.knows()
+    aws.queues(ORDERS, visible=0, in_flight=0)
+    aws.runs(ORDERS)
+
+    with pytest.raises(edge.PlanningFailed, match=r"Orders: The cluster workers has no service orders-service\."):
+        plan_for(ORDERS)
+
+    assert aws.calls == 0
+
+
+@pytest.mark.parametrize("operation", ["get_metric_data", "put_metric_data"])
+def test_when_cloudwatch_fails_nothing_is_published_and_the_alarm_sees_it(aws: Aws, operation: str) -> None:
+    if operation == "put_metric_data":
+        aws.knows()
+        aws.has()
+    aws.stubs["cloudwatch"].add_client_error(operation, "InternalServiceFault")
+
+    with pytest.raises(Exception, match="InternalServiceFault"):
+        plan_for(ORDERS)
+
+
+def test_a_metric_that_cannot_be_read_removes_no_task(aws: Aws) -> None:
+    aws.knows({"Id": "sent0", "Timestamps": [], "Values": [], "StatusCode": "InternalError"})
+    aws.has(desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "DesiredTasks"] == 20
+
+
+def test_a_plan_that_changes_something_is_logged_with_its_reason(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    aws.knows(series("sent0", [1_200.0] * HISTORY), series("sent1", [1_200.0] * HISTORY))
+    aws.has(ORDERS, desired=20, running=20)
+    aws.has(IMPORTS, desired=12, running=12)
+    aws.takes_the_plans()
+
+    with caplog.at_level(logging.INFO):
+        plan_for(ORDERS, IMPORTS)
+
+    (line,) = [json.loads(record.message) for record in caplog.records if record.name == edge.log.name]
+    assert (line["worker"], line["desired"], line["plan"]["reason"]) == ("Orders", 20, "less load")
+
+
+def test_the_function_reads_its_workers_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[Worker] = []
+    monkeypatch.setenv("WORKERS", json.dumps([ORDERS]))
+    monkeypatch.setattr(edge, "plan_for", lambda all_workers, *, now: planned.extend(all_workers))  # noqa: PLW0108
+
+    edge.handler({}, None)
+
+    assert planned == [
+        Worker(
+            worker="Orders",
+            queue_url=ORDERS["queue_url"],
+            queue_name="orders",
+            cluster="workers",
+            service="orders-service",
+            policy=Policy(acceptable_latency=300, processing_time=0.5, max_tasks=50),
+        )
+    ]
+
+
+def test_a_setting_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(TypeError, match="acceptable_age"):
+        workers(json.dumps([{**ORDERS, "policy": {**ORDERS["policy"], "acceptable_age": 300}}]))
