@@ -59,6 +59,13 @@ def test_what_is_left_and_too_old_is_missed_too() -> None:
     assert result.oldest == pytest.approx(HOUR / 2, rel=0.01)
 
 
+@pytest.mark.parametrize("engine", ["fluid", "exact"])
+def test_the_age_of_the_oldest_is_told_every_minute_whatever_the_policies_follow(engine: Engine) -> None:
+    ages = simulate(fixed(1), waves([4]), slo=60, assumptions=STILL, engine=engine).minutes.oldest_age
+    # Of 4 messages a second 2 are done: what is next has waited for half the time.
+    assert ages == pytest.approx([30 * minute for minute in range(1, 21)], abs=3)
+
+
 def test_reversals_count_changes_of_direction() -> None:
     assert reversals([1, 1, 2, 5, 5, 4, 4, 3, 6, 6]) == 2
     assert reversals([3]) == 0

@@ -8,18 +8,20 @@ import typer
 
 from fargate_workers_toolkit.local.command import local
 from fargate_workers_toolkit.local.errors import LocalError
+from fargate_workers_toolkit.simulation.command import simulate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(local, name="local")
+app.command("simulate")(simulate)
 
 
 @app.callback()
 def fargate_workers() -> None:
-    """Run a system of queue workers locally."""
+    """Run a system of queue workers locally, and predict how it scales."""
 
 
 def main() -> None:
-    """Ends with 0, with 1 when a check failed, with 2 when something has to be mended first."""
+    """Ends with 0, with 1 when a check failed or a limit is broken, with 2 when something has to be mended first."""
     # As Ctrl-C: what was started is stopped on the way out.
     signal.signal(signal.SIGTERM, _end)
     try:

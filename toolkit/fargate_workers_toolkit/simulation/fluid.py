@@ -75,6 +75,7 @@ class _Run:
         self._slots: NDArray[np.int64] = np.zeros(load.seconds + 1, dtype=np.int64)
         self._minutes = Minutes()
         self._begun = 0.0
+        self._begun_by_minute: list[float] = []
         self._finished = 0.0
         self._killed = 0.0
         self._busy = 0.0
@@ -187,7 +188,7 @@ class _Run:
         minutes.running.append(fleet.running)
         minutes.visible.append(visible)
         minutes.in_flight.append(in_flight)
-        minutes.oldest_age.append(age)
+        self._begun_by_minute.append(self._begun)
 
     def _outlasting(self, work: float) -> float:
         """The share of messages at work that need longer than a task has to stop."""
@@ -200,6 +201,13 @@ class _Run:
         entered = self._queue.entered
         return float(second - int(np.searchsorted(entered[: second + 1], self._begun, side="right")) + 1)
 
+    def _oldest_ages(self) -> NDArray[np.float64]:
+        """Of every minute, at its end: all at once, for only some policies ask for it meanwhile."""
+        entered, before = self._queue.entered, np.array(self._begun_by_minute)
+        ends = np.minimum(60 * np.arange(1, len(before) + 1), self._load.seconds)
+        oldest = np.searchsorted(entered, before, side="right") - 1
+        return np.where(entered[ends] - before >= 1, ends - oldest, 0).astype(np.float64)
+
     def _track(self) -> Track:
         queue, load, failures = self._queue, self._load, self._failures
         seconds = load.seconds
@@ -209,6 +217,7 @@ class _Run:
         parts = _without_expired(segments(queue.entered, curve), queue.expired)
         ages = Ages(exponential=self._assumptions.service_times == "exponential")
         self._add_ages(ages, parts)
+        self._minutes.oldest_age.extend(self._oldest_ages().tolist())
         waiting = Ages(exponential=False)
         visible = max(float(queue.entered[-1]) - self._begun, 0.0)
         if visible:

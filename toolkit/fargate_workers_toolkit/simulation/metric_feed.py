@@ -43,7 +43,7 @@ class Feed:
 
     def __init__(self, sources: Iterable[Source], assumptions: Assumptions) -> None:
         self._values: dict[Source, Values] = {source: [] for source in sources}
-        self._late = {source: _minutes_late(source, assumptions) for source in self._values}
+        self._late = {source: minutes_late(source, assumptions) for source in self._values}
         self._read = [(READ[source], values) for source, values in self._values.items() if source in READ]
         self._planned: list[tuple[Source, Values]] = [
             (source, values) for source, values in self._values.items() if source in PLANNED
@@ -137,7 +137,8 @@ class Feed:
         return newest
 
 
-def _minutes_late(source: Source, assumptions: Assumptions) -> int:
+def minutes_late(source: Source, assumptions: Assumptions) -> int:
+    """How many minutes after its end a minute of a source can be seen."""
     if source in PLANNED:
         return 0
     return math.ceil((assumptions.queue_lag if source in QUEUE_SOURCES else assumptions.service_lag) / 60)

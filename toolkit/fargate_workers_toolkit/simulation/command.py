@@ -1,0 +1,143 @@
+"""`fargate-workers simulate`."""
+
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, WORK_SECONDS, built_in, steady
+from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.figures import FIGURES
+from fargate_workers_toolkit.simulation.limits import Limit, limits_of
+from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.load_files import load_from_csv
+from fargate_workers_toolkit.simulation.model import ScaledService
+from fargate_workers_toolkit.simulation.reaction import refuse_too_short, refuse_unreachable
+from fargate_workers_toolkit.simulation.reading import read_service
+from fargate_workers_toolkit.simulation.report import show
+from fargate_workers_toolkit.simulation.simulate import DEFAULTS, Engine
+from fargate_workers_toolkit.simulation.simulate import simulate as run
+from fargate_workers_toolkit.simulation.study import Study
+
+DEFAULT_LOAD = "burst"
+
+CdkOut = Annotated[Path, typer.Argument(help="A cloud assembly, or one template in JSON.", show_default=True)]
+Service = Annotated[str | None, typer.Option(help="The service, where there are several: its construct path or id.")]
+LoadName = Annotated[
+    str | None,
+    typer.Option(
+        "--load",
+        help=f"{', '.join(BUILT_IN)}; or a CSV file of moments, or of moments and counts. Default: {DEFAULT_LOAD}.",
+    ),
+]
+Rate = Annotated[float | None, typer.Option(help="Instead of a load: so many messages a second, for a day.")]
+Work = Annotated[
+    float | None,
+    typer.Option(
+        "--work-seconds", help=f"Mean work in a message of a CSV file or a rate. Default: {WORK_SECONDS:g} s."
+    ),
+]
+Slo = Annotated[
+    float | None,
+    typer.Option(
+        "--slo", help="Seconds a message may be old when its work ends. Default: what the service's scaling promises."
+    ),
+]
+EngineName = Annotated[Engine, typer.Option(help="fluid: fast. exact: each message by itself.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of all chance: the same seed gives the same result.")]
+Compare = Annotated[Path | None, typer.Option(help="Another template or assembly, told beside the first.")]
+MaxMiss = Annotated[
+    float | None, typer.Option(min=0, max=100, help="End with 1 if more percent of the messages are too old.")
+]
+MaxCost = Annotated[float | None, typer.Option(min=0, help="End with 1 if the tasks cost more dollars.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def simulate(
+    cdk_out: CdkOut = Path("cdk.out"),
+    *,
+    service: Service = None,
+    load: LoadName = None,
+    rate: Rate = None,
+    work_seconds: Work = None,
+    slo: Slo = None,
+    engine: EngineName = "fluid",
+    seed: Seed = 0,
+    compare: Compare = None,
+    max_miss: MaxMiss = None,
+    max_cost: MaxCost = None,
+    as_json: Json = False,
+) -> None:
+    """Predict how a synthesized service scales under a load: ages, misses, cost.
+
+    Ends with 0, with 1 when a limit is broken, with 2 for what cannot be simulated. Limits hold for CDK_OUT.
+    """
+    try:
+        work = _load(load, rate=rate, work_seconds=work_seconds, seed=seed)
+        paths = [cdk_out] if compare is None else [cdk_out, compare]
+        services = [read_service(path, name=service) for path in paths]
+        promised = _slo(services[0], slo)
+        refuse_too_short(work, slo=promised)
+        studies: list[Study] = []
+        with Console(stderr=True).status("Simulating ..."):
+            for path, each in zip(paths, services, strict=True):
+                result = run(each, work, slo=promised, engine=engine, seed=seed)
+                studies.append(Study(title=str(path), service=each, load=work, result=result))
+        refuse_unreachable(services[0], work, studies[0].result, assumptions=DEFAULTS, max_miss=max_miss or 0)
+    except SimulationError as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(2) from None
+    limits = limits_of(studies[0].result, max_miss=max_miss, max_cost=max_cost)
+    if as_json:
+        sys.stdout.write(json.dumps(_as_json(studies, limits), indent=2) + "\n")
+    else:
+        # A log has no width of its own.
+        show(Console(width=None if sys.stdout.isatty() else 120, highlight=False), studies, limits)
+    if not all(limit.kept for limit in limits):
+        raise typer.Exit(1)
+
+
+def _load(name: str | None, *, rate: float | None, work_seconds: float | None, seed: int) -> Load:
+    if work_seconds is not None and not math.isfinite(work_seconds):
+        raise SimulationError(f"Messages cannot take {work_seconds:g} s of work.")
+    if rate is not None:
+        if not math.isfinite(rate):
+            raise SimulationError(f"A rate of {rate:g} messages a second is no load.")
+        if name is not None:
+            raise SimulationError("Give either --load or --rate, not both.")
+        load = steady(rate, seed=seed)
+    elif name is None or name in BUILT_IN:
+        if work_seconds is not None:
+            raise SimulationError("The built-in loads have their own work; --work-seconds goes with a file or a rate.")
+        return built_in(name or DEFAULT_LOAD, seed=seed)
+    elif Path(name).suffix or Path(name).is_file():
+        load = load_from_csv(Path(name))
+    else:
+        return built_in(name)
+    return load if work_seconds is None else replace(load, work_seconds=work_seconds)
+
+
+def _slo(service: ScaledService, given: float | None) -> float:
+    if given is None and service.planner is not None:
+        given = service.planner.policy.get("acceptable_latency")
+    if given is None:
+        raise SimulationError(f"The scaling of {service.name} promises no latency; say with --slo what is acceptable.")
+    if not (given > 0 and math.isfinite(given)):
+        raise SimulationError(f"An SLO of {given:g} s is no age to hold messages to; make it more than 0.")
+    return given
+
+
+def _as_json(studies: list[Study], limits: list[Limit]) -> dict[str, Any]:
+    """The result; of two, the second below "compared" and what it adds below "difference"."""
+    first, *others = (study.result for study in studies)
+    value = first.as_json()
+    value["limits"] = [{"name": limit.name, "most": limit.most, "kept": limit.kept} for limit in limits]
+    for other in others:
+        value["compared"] = other.as_json()
+        value["difference"] = {figure.key: round(figure.value(other) - figure.value(first), 3) for figure in FIGURES}
+    return value

@@ -1,0 +1,74 @@
+"""How soon a service can react, and how many tasks would make up for it."""
+
+import math
+
+import numpy as np
+
+from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.limits import missed_percent
+from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.metric_feed import minutes_late
+from fargate_workers_toolkit.simulation.model import ScaledService
+from fargate_workers_toolkit.simulation.result import Result
+
+
+def reaction_seconds(service: ScaledService, assumptions: Assumptions) -> float | None:
+    """Seconds from a jump of the load until the first new task works, as a rule; None for a service of fixed size."""
+    watched = [(alarm.query, alarm.datapoints_to_alarm) for alarm in service.alarms]
+    watched += [(tracking.query, tracking.policy.high_periods) for tracking in service.tracking]
+    if service.bounds.minimum == service.bounds.maximum or not watched:
+        return None
+    minutes = min(
+        datapoints + max(minutes_late(metric.source, assumptions) for metric in query.metrics.values())
+        for query, datapoints in watched
+    )
+    return 60 * minutes + assumptions.launch_median
+
+
+def warm_tasks(load: Load, *, slo: float, concurrency: int) -> int | None:
+    """How many tasks that always run would keep every message younger than `slo`; None if one message's work is longer.
+
+    Nothing fails in this bound, and work takes its mean time.
+    """
+    patience = slo - float(np.max(load.work_seconds))
+    if patience <= 0:
+        return None
+    arrivals = load.arrivals if load.poison is None else load.arrivals + load.poison
+    work = np.cumsum(arrivals * load.work_by_second) / concurrency
+
+    def suffice(tasks: int) -> bool:
+        ahead = work - tasks * np.arange(1, load.seconds + 1)
+        waiting = ahead - np.minimum(np.minimum.accumulate(ahead), 0)
+        return float(waiting.max()) <= tasks * patience
+
+    least, most = 0, 1
+    while not suffice(most):
+        least, most = most, 2 * most
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if suffice(middle) else (middle, most)
+    return most
+
+
+def refuse_too_short(load: Load, *, slo: float) -> None:
+    """Raises SimulationError for an SLO that no number of tasks keeps."""
+    longest = float(np.max(load.work_seconds))
+    if slo <= longest:
+        raise SimulationError(f"An SLO of {slo:g} s cannot be met: the work of one message alone takes {longest:g} s.")
+
+
+def refuse_unreachable(
+    service: ScaledService, load: Load, result: Result, *, assumptions: Assumptions, max_miss: float = 0
+) -> None:
+    """Raises SimulationError if an SLO below the reaction time was missed, which scaling could not have prevented."""
+    slo, least = result.slo, service.bounds.minimum
+    reaction = reaction_seconds(service, assumptions)
+    if reaction is None or slo >= reaction or missed_percent(result) <= max_miss:
+        return
+    needed = warm_tasks(load, slo=slo, concurrency=service.task.concurrency)
+    if needed is not None and least < needed:
+        raise SimulationError(
+            f"An SLO of {slo:g} s is below the reaction time of {service.name}, {math.ceil(reaction)} s until a new "
+            f"task works; accept that latency, or keep {needed} tasks running instead of {least}."
+        )
