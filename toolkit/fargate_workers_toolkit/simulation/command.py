@@ -17,6 +17,7 @@ from fargate_workers_toolkit.simulation.limits import Limit, limits_of
 from fargate_workers_toolkit.simulation.load import Load
 from fargate_workers_toolkit.simulation.load_files import load_from_csv
 from fargate_workers_toolkit.simulation.model import ScaledService
+from fargate_workers_toolkit.simulation.page import page as page_of
 from fargate_workers_toolkit.simulation.reaction import refuse_too_short, refuse_unreachable
 from fargate_workers_toolkit.simulation.reading import read_service
 from fargate_workers_toolkit.simulation.report import show
@@ -55,6 +56,7 @@ MaxMiss = Annotated[
     float | None, typer.Option(min=0, max=100, help="End with 1 if more percent of the messages are too old.")
 ]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="End with 1 if the tasks cost more dollars.")]
+Page = Annotated[Path | None, typer.Option(help="Write charts of it to this HTML file, which needs nothing else.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -71,6 +73,7 @@ def simulate(
     compare: Compare = None,
     max_miss: MaxMiss = None,
     max_cost: MaxCost = None,
+    page: Page = None,
     as_json: Json = False,
 ) -> None:
     """Predict how a synthesized service scales under a load: ages, misses, cost.
@@ -89,6 +92,8 @@ def simulate(
                 result = run(each, work, slo=promised, engine=engine, seed=seed)
                 studies.append(Study(title=str(path), service=each, load=work, result=result))
         refuse_unreachable(services[0], work, studies[0].result, assumptions=DEFAULTS, max_miss=max_miss or 0)
+        if page is not None:
+            _write(page, page_of(studies))
     except SimulationError as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(2) from None
@@ -100,6 +105,13 @@ def simulate(
         show(Console(width=None if sys.stdout.isatty() else 120, highlight=False), studies, limits)
     if not all(limit.kept for limit in limits):
         raise typer.Exit(1)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SimulationError(f"The page cannot be written to {path}: {error.strerror}.") from None
 
 
 def _load(name: str | None, *, rate: float | None, work_seconds: float | None, seed: int) -> Load:
