@@ -14,6 +14,7 @@ RIGHT = 8
 TOP = 8
 HEIGHT = 110
 LANE = 18
+LONGEST_NAME = 70
 # More points than this cannot be told apart; of those that share one the highest is drawn.
 MOST_POINTS = 720
 
@@ -67,7 +68,7 @@ def lanes(rows: Sequence[Lane], *, seconds: int, title: str) -> Element:
     svg = _canvas(TOP + 2 * LANE * len(rows) + 20, title)
     for index, row in enumerate(rows):
         y = TOP + 2 * LANE * index
-        _text(svg, row.name, x=2, y=y + 11, look="left")
+        _text(svg, _shortened(row.name), x=2, y=y + 11, look="left")
         _add(svg, "rect", x=LEFT, y=y + LANE - 1, width=WIDTH - RIGHT - LEFT, height=LANE - 4, look="lane")
         for mark in row.marks:
             begin, end = _x(mark.begin, seconds), _x(mark.end, seconds)
@@ -140,6 +141,12 @@ def _add(svg: Element, tag: str, *, look: str, **attributes: str | float) -> Ele
 
 def _text(svg: Element, text: str, *, x: float, y: float, look: str) -> None:
     _add(svg, "text", x=x, y=y, look=look).text = _printable(text)
+
+
+def _shortened(name: str) -> str:
+    """What fits the width: the beginning and the end, which says what happened."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def _printable(text: str) -> str:

@@ -40,7 +40,9 @@ def moments_that_mattered(result: Result, *, most: int = 12) -> list[Moment]:
 
 
 def clock(second: int) -> str:
-    """Hours and minutes since the beginning; days before them from the second on."""
+    """Hours and minutes since the beginning, until 24:00; days before them from the second on."""
+    if second == 86_400:
+        return "24:00"
     days, minutes = divmod(second // 60, 1440)
     return (f"day {days + 1} " if days else "") + f"{minutes // 60:02d}:{minutes % 60:02d}"
 
