@@ -81,10 +81,10 @@ def simulate(
     Ends with 0, with 1 when a limit is broken, with 2 for what cannot be simulated. Limits hold for CDK_OUT.
     """
     try:
-        work = _load(load, rate=rate, work_seconds=work_seconds, seed=seed)
+        work = load_of(load, rate=rate, work_seconds=work_seconds, seed=seed)
         paths = [cdk_out] if compare is None else [cdk_out, compare]
         services = [read_service(path, name=service) for path in paths]
-        promised = _slo(services[0], slo)
+        promised = slo_of(services[0], slo)
         refuse_too_short(work, slo=promised)
         studies: list[Study] = []
         with Console(stderr=True).status("Simulating ..."):
@@ -114,7 +114,8 @@ def _write(path: Path, text: str) -> None:
         raise SimulationError(f"The page cannot be written to {path}: {error.strerror}.") from None
 
 
-def _load(name: str | None, *, rate: float | None, work_seconds: float | None, seed: int) -> Load:
+def load_of(name: str | None, *, rate: float | None, work_seconds: float | None, seed: int) -> Load:
+    """A built-in load, a CSV file or a rate. Raises SimulationError for what is none of them."""
     if work_seconds is not None and not math.isfinite(work_seconds):
         raise SimulationError(f"Messages cannot take {work_seconds:g} s of work.")
     if rate is not None:
@@ -134,7 +135,8 @@ def _load(name: str | None, *, rate: float | None, work_seconds: float | None, s
     return load if work_seconds is None else replace(load, work_seconds=work_seconds)
 
 
-def _slo(service: ScaledService, given: float | None) -> float:
+def slo_of(service: ScaledService, given: float | None) -> float:
+    """The age to hold messages to: the one given, else the latency for which the service's planner plans."""
     if given is None and service.planner is not None:
         given = service.planner.policy.get("acceptable_latency")
     if given is None:
