@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aws_cdk
 from aws_cdk import IgnoreMode
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from fargate_workers._acknowledge import COMPLIANCE_PACKS, acknowledge
-from fargate_workers._service_role import allow, service_role
+from fargate_workers._service_role import allow, policy_document, service_role
 from fargate_workers._sources import source_dir
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class PythonFunction(NamedTuple):
     resource: "lambda_.CfnFunction"
     name: str
     log_group_name: str
+    policy: iam.CfnManagedPolicy
+    statements: Sequence[Mapping[str, Any]]
+
+    def permit(self, *more: Mapping[str, Any]) -> None:
+        """Allow `more` besides what it was made with, in the place of what was permitted like this before."""
+        self.policy.policy_document = policy_document([*self.statements, *more])
 
 
 def python_function(
@@ -66,18 +73,14 @@ def python_function(
         removal_policy=cluster.log_removal_policy,
     )
     log_group_name = log_group.log_group_name
-    role = service_role(
-        scope,
-        "lambda.amazonaws.com",
-        [
-            *statements,
-            allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
-            allow(["sqs:SendMessage"], dead_letter_queue_arn),
-            *([_NETWORK_INTERFACES] if inside else []),
-            _TRACES,
-        ],
-        only_for_this_account=False,
-    )
+    every_statement = [
+        *statements,
+        allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
+        allow(["sqs:SendMessage"], dead_letter_queue_arn),
+        *([_NETWORK_INTERFACES] if inside else []),
+        _TRACES,
+    ]
+    role = service_role(scope, "lambda.amazonaws.com", every_statement, only_for_this_account=False)
     acknowledge(
         role.policy,
         {
@@ -87,6 +90,7 @@ def python_function(
     )
     # Loaded here and not above: it is one of the CDK's largest modules, and most who import us make no function.
     cfn_function = aws_cdk.aws_lambda.CfnFunction
+    code = _code(scope, name)
     function = cfn_function(
         scope,
         "Function",
@@ -94,7 +98,7 @@ def python_function(
         runtime=RUNTIME,
         architectures=["arm64"],
         handler=f"{name}.handler.handler",
-        code=_code(scope, name),
+        code=cfn_function.CodeProperty(s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key),
         environment=cfn_function.EnvironmentProperty(variables=environment),
         role=role.role,
         timeout=timeout_seconds,
@@ -105,14 +109,16 @@ def python_function(
         logging_config=cfn_function.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
         vpc_config=_network(scope, cluster) if inside else None,
     )
+    # Where the CDK's tools and ours find the source; written when the app's context asks for it, as the CLI does.
+    code.add_resource_metadata(function, "Code")
     if not inside:
         reason = 'network="public" was chosen: in a public subnet the function would have no way out to AWS.'
         acknowledge(function, {f"{pack}-LambdaInsideVPC": reason for pack in COMPLIANCE_PACKS})
-    return PythonFunction(function, function.ref, log_group_name)
+    return PythonFunction(function, function.ref, log_group_name, role.policy, every_statement)
 
 
-def _code(scope: Construct, name: str) -> "lambda_.CfnFunction.CodeProperty":
-    asset = assets.Asset(
+def _code(scope: Construct, name: str) -> assets.Asset:
+    return assets.Asset(
         scope,
         "Code",
         path=str(source_dir("lambda_src")),
@@ -120,7 +126,6 @@ def _code(scope: Construct, name: str) -> "lambda_.CfnFunction.CodeProperty":
         exclude=["*", f"!{name}", f"!{name}/**/", f"!{name}/**/*.py"],
         ignore_mode=IgnoreMode.GIT,
     )
-    return aws_cdk.aws_lambda.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key)
 
 
 def _network(scope: Construct, cluster: "WorkerCluster") -> "lambda_.CfnFunction.VpcConfigProperty":

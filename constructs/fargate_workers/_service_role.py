@@ -19,6 +19,10 @@ def allow(actions: Sequence[str], *resources: str, conditions: Mapping[str, Any]
     return statement if conditions is None else {**statement, "Condition": conditions}
 
 
+def policy_document(statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
 def service_role(
     scope: Construct,
     service: str,
@@ -27,9 +31,7 @@ def service_role(
     only_for_this_account: bool = True,
 ) -> ServiceRole:
     """`only_for_this_account` names the account in the trust policy; Lambda is the one that does not send it."""
-    policy = iam.CfnManagedPolicy(
-        scope, "Policy", policy_document={"Version": "2012-10-17", "Statement": list(statements)}
-    )
+    policy = iam.CfnManagedPolicy(scope, "Policy", policy_document=policy_document(statements))
     trust: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if only_for_this_account:
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": account()}}
