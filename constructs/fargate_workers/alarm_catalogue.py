@@ -240,6 +240,37 @@ def redrive_alarms(*, function_name: str, log_group_name: str) -> list[AlarmDefi
     ]
 
 
+def scaling_planner_alarms(*, function_name: str, log_group_name: str) -> list[AlarmDefinition]:
+    """The alarms of the function that plans tasks every minute: one for silence, one for errors."""
+    function = {"FunctionName": function_name}
+    return [
+        AlarmDefinition(
+            id="PlannerSilent",
+            symptom="no plan was made for 5 minutes.",
+            meaning="The workers keep the tasks they have, whatever arrives: nothing adds or removes any.",
+            first_command=f"aws lambda get-function-configuration --function-name {function_name}",
+            metrics={
+                "runs": Metric(namespace="AWS/Lambda", name="Invocations", dimensions=function, statistic="Sum"),
+            },
+            comparison="<",
+            evaluation_periods=5,
+            missing_data="breaching",
+        ),
+        AlarmDefinition(
+            id="PlannerFailing",
+            symptom="planning failed in 3 of the last 5 minutes.",
+            meaning="At least one worker keeps the tasks it has, whatever arrives; the error names it. "
+            "The others are planned for.",
+            first_command=f"aws logs tail --since 15m {log_group_name}",
+            metrics={
+                "errors": Metric(namespace="AWS/Lambda", name="Errors", dimensions=function, statistic="Sum"),
+            },
+            evaluation_periods=5,
+            datapoints_to_alarm=3,
+        ),
+    ]
+
+
 def _no_task_running(
     visible: Metric, running: Metric, cluster_name: str, service_name: str, min_tasks: int
 ) -> AlarmDefinition:

@@ -331,4 +331,36 @@ TEXTS: dict[str, RunbookText] = {
         ),
         over="A call with `status` answers.",
     ),
+    "PlannerSilent": RunbookText(
+        reading="State should be Active and LastUpdateStatus Successful; anything else comes with a reason.",
+        causes=(
+            "The rule that runs it every minute is disabled, or may no longer invoke it.",
+            "Its reserved concurrency was set to 0, or the account's concurrency is used up.",
+        ),
+        steps=(
+            "Is work piling up? Then set the number of tasks by hand first: `aws ecs update-service "
+            "--cluster <cluster> --service <service> --desired-count <tasks>`. It stays so until there are plans.",
+            "Look at the rule: `aws events list-rule-names-by-target --target-arn <function's ARN>`, then "
+            "`aws events describe-rule --name <rule>`; it should be ENABLED.",
+            "Run it once: `aws lambda invoke --function-name <function> /dev/stdout`. If that works, the fault is in "
+            "the rule or its permission: deploy the stack again.",
+        ),
+        over="There is a plan every minute again; the first one brings each worker to the tasks it needs.",
+    ),
+    "PlannerFailing": RunbookText(
+        reading="PlanningFailed names each worker that was left out and why; any other error concerns them all.",
+        causes=(
+            "A queue or a service was deleted or renamed outside of CloudFormation.",
+            "The function may not read the queue, the service or the metrics: a policy was changed.",
+            "AWS cannot be reached from the function's subnets: the endpoint for ecs, sqs or monitoring, or the NAT "
+            "gateway, is gone.",
+        ),
+        steps=(
+            "Is work piling up for the worker it names? Then set its tasks by hand first: `aws ecs update-service "
+            "--cluster <cluster> --service <service> --desired-count <tasks>`.",
+            "Mend what the error names; a stack that has drifted is mended by deploying it again.",
+            "Run it once: `aws lambda invoke --function-name <function> /dev/stdout`.",
+        ),
+        over="Three minutes without an error have passed.",
+    ),
 }

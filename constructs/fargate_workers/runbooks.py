@@ -37,6 +37,7 @@ def definitions() -> Mapping[str, AlarmDefinition]:
         ),
         *catalogue.event_target_alarms(rule_name="<rule>", dead_letter_queue_name="<dead-letter-queue>"),
         *catalogue.redis_alarms(cache_cluster_ids=["<cache>-001", "<cache>-002"], vcpus=2, connection_budget=65_000),
+        *catalogue.scaling_planner_alarms(function_name="<function>", log_group_name="<log-group>"),
         *catalogue.redrive_alarms(function_name="<function>", log_group_name="<log-group>"),
     ]
     return {definition.id: definition for definition in every}
