@@ -1,13 +1,13 @@
 """A service that Application Auto Scaling may resize, and the policies that do: L1 resources, one call each."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from aws_cdk import aws_applicationautoscaling as autoscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from fargate_workers._metric_queries import metric_queries
+from fargate_workers._metric_queries import dimensions, metric_queries
 from fargate_workers.alarm_definition import Metric
 from fargate_workers.step_scaling import Adjustment
 
@@ -62,32 +62,11 @@ class ScalingTarget:
         cooldown: int,
     ) -> None:
         """Adjust the number of tasks when `expression` has been at `threshold` or above for so many whole minutes."""
-        policy = _Policy(
-            self._scope,
-            name,
-            policy_name=name,
-            policy_type="StepScaling",
-            scaling_target_id=self._target_id,
-            step_scaling_policy_configuration=_Policy.StepScalingPolicyConfigurationProperty(
-                adjustment_type=kind,
-                # AWS's own default is 300 s, whatever the CDK's documentation says.
-                cooldown=cooldown,
-                metric_aggregation_type="Maximum",
-                min_adjustment_magnitude=1 if kind == "PercentChangeInCapacity" else None,
-                step_adjustments=[
-                    _Policy.StepAdjustmentProperty(
-                        metric_interval_lower_bound=adjustment.lower,
-                        metric_interval_upper_bound=adjustment.upper,
-                        scaling_adjustment=adjustment.change,
-                    )
-                    for adjustment in adjustments
-                ],
-            ),
-        )
+        policy = self._step_policy(name, kind=kind, adjustments=adjustments, cooldown=cooldown)
         _Alarm(
             self._scope,
             f"{name}Alarm",
-            alarm_description=f"Application Auto Scaling's, for its policy {name}; it calls no one.",
+            alarm_description=_description(name),
             metrics=metric_queries(
                 {key: metric for key, metric in self._metrics.items() if key in expression}, expression, period=60
             ),
@@ -95,6 +74,39 @@ class ScalingTarget:
             threshold=threshold,
             evaluation_periods=minutes,
             datapoints_to_alarm=minutes,
+            treat_missing_data="notBreaching",
+            alarm_actions=[policy.ref],
+        )
+
+    def follow(
+        self,
+        name: str,
+        metric: Metric,
+        *,
+        threshold: int,
+        adjustments: Sequence[Adjustment],
+        cooldown: int,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """Change the number of tasks by what a planner's `metric` says, once it has reached the threshold.
+
+        A threshold below 0 is reached from above. `metadata` says in the template who publishes the metric, and how.
+        """
+        policy = self._step_policy(name, kind="ChangeInCapacity", adjustments=adjustments, cooldown=cooldown)
+        policy.add_metadata("fargate-workers", metadata)
+        _Alarm(
+            self._scope,
+            f"{name}Alarm",
+            alarm_description=_description(name),
+            namespace=metric.namespace,
+            metric_name=metric.name,
+            dimensions=dimensions(metric),
+            statistic=metric.statistic,
+            period=60,
+            comparison_operator=f"{'Greater' if threshold > 0 else 'Less'}ThanOrEqualToThreshold",
+            threshold=threshold,
+            evaluation_periods=1,
+            datapoints_to_alarm=1,
             treat_missing_data="notBreaching",
             alarm_actions=[policy.ref],
         )
@@ -117,3 +129,33 @@ class ScalingTarget:
                 ),
             ),
         )
+
+    def _step_policy(
+        self, name: str, *, kind: AdjustmentType, adjustments: Sequence[Adjustment], cooldown: int
+    ) -> autoscaling.CfnScalingPolicy:
+        return _Policy(
+            self._scope,
+            name,
+            policy_name=name,
+            policy_type="StepScaling",
+            scaling_target_id=self._target_id,
+            step_scaling_policy_configuration=_Policy.StepScalingPolicyConfigurationProperty(
+                adjustment_type=kind,
+                # AWS's own default is 300 s, whatever the CDK's documentation says.
+                cooldown=cooldown,
+                metric_aggregation_type="Maximum",
+                min_adjustment_magnitude=1 if kind == "PercentChangeInCapacity" else None,
+                step_adjustments=[
+                    _Policy.StepAdjustmentProperty(
+                        metric_interval_lower_bound=adjustment.lower,
+                        metric_interval_upper_bound=adjustment.upper,
+                        scaling_adjustment=adjustment.change,
+                    )
+                    for adjustment in adjustments
+                ],
+            ),
+        )
+
+
+def _description(policy_name: str) -> str:
+    return f"Application Auto Scaling's, for its policy {policy_name}; it calls no one."

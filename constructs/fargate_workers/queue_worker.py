@@ -139,6 +139,7 @@ class QueueWorker(AroundTask, Construct):
         processes = max(1, min(cpu // 1_024, concurrency))
         check_sizes(id, concurrency=concurrency, processes=processes, spot_from=spot_from, max_tasks=self.max_tasks)
         check_choices(id, pacing=pacing, max_downstream_rate=max_downstream_rate, recycle_after=recycle_after)
+        planned = self.scaling.planned(id, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
         redis = _redis_of(id, claims, cache, counts_rate=max_downstream_rate is not None)
 
         self.task = WorkerTask(
@@ -212,7 +213,10 @@ class QueueWorker(AroundTask, Construct):
             cluster_name=cluster.cluster_name,
             service_name=self.service_name,
             queue_name=self.worker_queue.queue_name,
+            planned=planned,
         )
+        if planned is not None:
+            cluster.scaling_planner(self).plan_for(planned, queue=self.worker_queue, service_name=self.service_name)
         self.alarms = {"HandlerFailing": failing} | {
             definition.id: add_alarm(self, definition, subject=id, alerts=self.alerts)
             for definition in queue_worker_alarms(

@@ -2,15 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from aws_cdk import Duration
 from aws_cdk import aws_applicationautoscaling as autoscaling
 from constructs import Construct
 
 from fargate_workers._scaling_target import ScalingTarget
+from fargate_workers._timing import in_seconds
+from fargate_workers.alarm_definition import Metric
+from fargate_workers.latency_budget import (
+    ACCEPTABLE_LATENCY,
+    LADDER,
+    PROCESSING_TIME,
+    LatencyBudget,
+    Mode,
+    PlannedWorker,
+)
+from fargate_workers.scaling_planner import NAMESPACE
 from fargate_workers.step_scaling import (
     Adjustment,
     Step,
     adjustments,
+    climbing,
+    descending,
     growing_steps,
     halving,
     steps_from_intervals,
@@ -30,13 +45,16 @@ _QUIET_MINUTES = 5
 _EMPTY_MINUTES = 10
 _SCALE_OUT_COOLDOWN = 60
 _SCALE_IN_COOLDOWN = 300
+# A gap is one between tasks planned and desired, so that those on their way are counted: nothing must be waited for.
+_PLANNED_OUT_COOLDOWN = 0
+_PLANNED_IN_COOLDOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """Between how many tasks a service scales, and by what. Made by `on_queue_depth` or `on_backlog_per_task`.
+    """Between how many tasks a service scales, and by what. Made by one of the methods below.
 
-    Whatever the policy, a service with `min_tasks=0` is woken by the first message: one task is started when
+    By depth or backlog, a service with `min_tasks=0` is woken by the first message: one task is started when
     CloudWatch has reported it for two minutes, within two or three. A queue that nobody has touched for six hours
     reports up to 15 minutes late. Silence of a metric never scales in.
     """
@@ -45,6 +63,55 @@ class Scaling:
     max_tasks: int
     steps: tuple[Step, ...] = ()
     backlog_per_task: int | None = None
+    latency_budget: LatencyBudget | None = None
+
+    @staticmethod
+    def for_latency(
+        *,
+        acceptable_latency: Duration | None = None,
+        processing_time: Duration | None = None,
+        max_downstream_rate: float | None = None,
+        min_tasks: int = 1,
+        max_tasks: int = 10,
+        mode: Mode = "balanced",
+    ) -> "Scaling":
+        """Run as many tasks as it takes for messages not to wait longer than you accept.
+
+            Scaling.for_latency(acceptable_latency=Duration.minutes(10), max_tasks=50)
+
+        A function plans once a minute for all such workers of a cluster and stack (see `ScalingPlanner`). It plans by
+        work, not by messages: by how long they take, which it measures, and by how many a task handles at once, which
+        the worker says. A burst that can be worked off in time adds no task. Out: by all that is missing, every minute.
+        In: by what the last ten minutes did not need, every minute (60 s cooldown). While the function is silent, the
+        service keeps its tasks, and an alarm says so.
+
+        acceptable_latency: How long a message may wait. A task more takes about 150 s to help; to accept less,
+            `min_tasks` must bear the beginning of a burst, and how many that takes is said at synthesis. Default:
+            5 minutes.
+        processing_time: How long one message takes, until that has been measured. Default: 1 s.
+        max_downstream_rate: Messages per second that what lies behind the worker can take; no more tasks are run than
+            that takes. Default: the worker's own `max_downstream_rate`, if it has one.
+        min_tasks: 0 lets the service sleep after three minutes without a message; the first one wakes it within one or
+            two. Default: 1.
+        max_tasks: Default: 10.
+        mode: "cost" keeps no tasks in reserve, and adds some only when messages have waited for half of the acceptable
+            latency instead of a fifth. Default: "balanced".
+
+        Raises ValueError for values that make no sense; the worker does for a latency that its tasks cannot keep.
+        """
+        _check_tasks(min_tasks, max_tasks)
+        return Scaling(
+            min_tasks=min_tasks,
+            max_tasks=max_tasks,
+            latency_budget=LatencyBudget(
+                acceptable_latency=in_seconds(acceptable_latency, ACCEPTABLE_LATENCY),
+                processing_time=PROCESSING_TIME
+                if processing_time is None
+                else processing_time.to_milliseconds() / 1_000,
+                max_downstream_rate=max_downstream_rate,
+                mode=mode,
+            ),
+        )
 
     @staticmethod
     def on_queue_depth(
@@ -100,8 +167,30 @@ class Scaling:
             )
         return Scaling(min_tasks=min_tasks, max_tasks=max_tasks, backlog_per_task=messages)
 
-    def scale(self, scope: Construct, *, cluster_name: str, service_name: str, queue_name: str) -> None:
-        """Place what scales one service: its scalable target, policies and alarms."""
+    def planned(
+        self, worker: str, *, concurrency: int, max_downstream_rate: float | None = None
+    ) -> PlannedWorker | None:
+        """What a planner has to know of a worker with these options; None where no planner is needed."""
+        if self.latency_budget is None:
+            return None
+        return self.latency_budget.planned(
+            worker,
+            concurrency=concurrency,
+            min_tasks=self.min_tasks,
+            max_tasks=self.max_tasks,
+            max_downstream_rate=max_downstream_rate,
+        )
+
+    def scale(
+        self,
+        scope: Construct,
+        *,
+        cluster_name: str,
+        service_name: str,
+        queue_name: str,
+        planned: PlannedWorker | None = None,
+    ) -> None:
+        """Place what scales one service: its scalable target, policies and alarms. `planned`: see there."""
         target = ScalingTarget(
             scope,
             cluster_name=cluster_name,
@@ -110,6 +199,9 @@ class Scaling:
             min_tasks=self.min_tasks,
             max_tasks=self.max_tasks,
         )
+        if planned is not None:
+            _follow_planner(target, planned)
+            return
         if self.min_tasks == 0:
             self._wake(target)
         if self.backlog_per_task is not None:
@@ -191,6 +283,23 @@ class Scaling:
         if self.backlog_per_task is not None:
             return self.backlog_per_task
         return self.steps[0][0] - 1 if self.steps else None
+
+
+def _follow_planner(target: ScalingTarget, planned: PlannedWorker) -> None:
+    # By this, what reads the template knows whose plans the policies follow.
+    metadata: Mapping[str, Any] = {"planner": {"worker": planned.worker, "policy": planned.policy}}
+    for name, metric, threshold, steps, cooldown in (
+        ("ScaleOut", "CapacityGap", 1, climbing(LADDER), _PLANNED_OUT_COOLDOWN),
+        ("ScaleIn", "CapacityGapIn", -1, descending(LADDER), _PLANNED_IN_COOLDOWN),
+    ):
+        target.follow(
+            name,
+            Metric(namespace=NAMESPACE, name=metric, dimensions={"Worker": planned.worker}),
+            threshold=threshold,
+            adjustments=steps,
+            cooldown=cooldown,
+            metadata=metadata,
+        )
 
 
 def _check_tasks(min_tasks: int, max_tasks: int) -> None:

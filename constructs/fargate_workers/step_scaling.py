@@ -24,9 +24,13 @@ class Interval(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Adjustment:
-    """`change` applies from `lower` (included) to `upper` (excluded), both relative to the alarm's threshold."""
+    """`change` applies from `lower` to `upper`, both relative to the alarm's threshold.
 
-    lower: int
+    Of the two, the one nearer to the threshold is included: the lower above it, the upper below.
+    https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-step-scaling-policies.html
+    """
+
+    lower: int | None
     upper: int | None
     change: int
 
@@ -95,6 +99,18 @@ def adjustments(growing: Sequence[Step]) -> list[Adjustment]:
         Adjustment(lower=depth - first, upper=upper, change=add)
         for (depth, add), upper in zip(growing, bounds[1:], strict=True)
     ]
+
+
+def climbing(ladder: Sequence[int]) -> list[Adjustment]:
+    """For a gap that alarms at 1: each step of the ladder, from the gap it fits up to the next."""
+    ends = [*(step - 1 for step in ladder[1:]), None]
+    return [Adjustment(lower=step - 1, upper=end, change=step) for step, end in zip(ladder, ends, strict=True)]
+
+
+def descending(ladder: Sequence[int]) -> list[Adjustment]:
+    """The same for a surplus that alarms at -1."""
+    ends = [*(1 - step for step in ladder[1:]), None]
+    return [Adjustment(lower=end, upper=1 - step, change=-step) for step, end in zip(ladder, ends, strict=True)]
 
 
 def halving(max_tasks: int) -> list[Step]:

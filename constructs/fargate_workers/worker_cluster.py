@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Names, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -15,6 +15,7 @@ from constructs import Construct
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers._aws import arn, region
 from fargate_workers._network import CIDR, TASK_SUBNETS, Network, add_flow_log, new_vpc
+from fargate_workers.scaling_planner import ScalingPlanner
 
 if TYPE_CHECKING:
     from fargate_workers.alerts import Alerts
@@ -82,6 +83,7 @@ class WorkerCluster(Construct):
         self.assign_public_ip = network == "public"
         self.task_subnets = ec2.SubnetSelection(subnet_type=TASK_SUBNETS[network])
         self.endpoints: dict[str, ec2.CfnVPCEndpoint] = {}
+        self._scaling_planners: dict[str, ScalingPlanner] = {}
         if log_encryption_key is not None:
             _let_logs_use(log_encryption_key)
 
@@ -123,6 +125,19 @@ class WorkerCluster(Construct):
             security_group_ids=[self._endpoint_security_group],
             private_dns_enabled=True,
         )
+
+    def scaling_planner(self, scope: Construct) -> ScalingPlanner:
+        """What plans for the workers of this cluster in the stack of `scope`; it is made when first asked for.
+
+        It belongs to their stack, because it names their queues and services, and their stack depends on this one.
+        """
+        stack = Stack.of(scope)
+        address = stack.node.addr
+        if address not in self._scaling_planners:
+            self._scaling_planners[address] = ScalingPlanner(
+                stack, f"ScalingPlanner{Names.node_unique_id(self.node)}", cluster=self
+            )
+        return self._scaling_planners[address]
 
     @cached_property
     def subnet_ids(self) -> list[str]:

@@ -1,0 +1,332 @@
+"""Scaling by latency: a worker's policies, the function that plans for them, and what the simulator makes of both."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+
+from fargate_workers import Alerts, QueueWorker, Scaling, WorkerCluster, WorkerQueue
+from fargate_workers.latency_budget import LADDER, warm_tasks
+from fargate_workers.step_scaling import climbing, descending
+from fargate_workers_toolkit.simulation.builtin_loads import built_in
+from fargate_workers_toolkit.simulation.planner import find_code
+from fargate_workers_toolkit.simulation.reading import read_service
+from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.template import Assembly
+from tests.unit.stack_facts import Facts, image
+
+POLICY = "ApplicationAutoScaling::ScalingPolicy"
+ALARM = "CloudWatch::Alarm"
+METRICS = "FargateWorkers/Scaling"
+AS_THE_CLI = {"aws:cdk:enable-asset-metadata": True, "aws:cdk:enable-path-metadata": True}
+
+
+def cluster(stack: Stack, id: str = "Cluster", **options: Any) -> WorkerCluster:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack, f"{id}Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"], private_subnet_ids=["subnet-1"]
+    )
+    return WorkerCluster(stack, id, network="nat", vpc=vpc, **options)
+
+
+def worker(
+    stack: Stack, id: str, ours: WorkerCluster, *, scaling: Scaling | None = None, **options: Any
+) -> QueueWorker:
+    return QueueWorker(stack, id, cluster=ours, image=image(), scaling=scaling or Scaling.for_latency(), **options)
+
+
+class Synthesized:
+    """A platform, queues and two stacks of workers, as an application has them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        app = App(outdir=str(folder), context=AS_THE_CLI)
+        platform, data = Stack(app, "Platform"), Stack(app, "Data")
+        ours = cluster(platform, alerts=Alerts(platform, "Alerts"))
+        isolated = WorkerCluster(platform, "Isolated", network="endpoints")
+        queue = WorkerQueue(data, "Queue")
+        workers, others = Stack(app, "Workers"), Stack(app, "Others")
+        worker(workers, "Orders", ours, queue=queue)
+        worker(
+            workers,
+            "Invoices",
+            ours,
+            concurrency=4,
+            scaling=Scaling.for_latency(
+                acceptable_latency=Duration.minutes(2),
+                processing_time=Duration.millis(250),
+                max_downstream_rate=80.5,
+                min_tasks=2,
+                max_tasks=20,
+                mode="cost",
+            ),
+        )
+        worker(workers, "ByDepth", ours, scaling=Scaling.on_queue_depth())
+        worker(others, "Orders", ours)
+        worker(others, "Isolated", isolated, scaling=Scaling.for_latency(min_tasks=0))
+        app.synth()
+        self.workers, self.others, self.platform = (
+            Facts(json.loads((folder / f"{name}.template.json").read_text()))
+            for name in ("Workers", "Others", "Platform")
+        )
+
+
+@pytest.fixture(scope="module")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    return Synthesized(tmp_path_factory.mktemp("cdk.out"))
+
+
+@pytest.fixture
+def workers(synthesized: Synthesized) -> Facts:
+    return synthesized.workers
+
+
+def function(facts: Facts) -> dict[str, Any]:
+    return facts.only("Lambda::Function", Description="Plans how many tasks each worker needs")
+
+
+def told(facts: Facts) -> list[dict[str, Any]]:
+    """The workers that the function is told of."""
+    parts = function(facts)["Environment"]["Variables"]["WORKERS"]["Fn::Join"][1]
+    return list(json.loads("".join(part if isinstance(part, str) else "token" for part in parts)))
+
+
+def planned(facts: Facts, name: str, worker: str = "Orders") -> dict[str, Any]:
+    """The whole policy `name` of a worker."""
+    (found,) = [
+        each
+        for each in facts.whole(POLICY)
+        if each["Properties"]["PolicyName"] == name
+        and each.get("Metadata", {}).get("fargate-workers", {}).get("planner", {}).get("worker") == worker
+    ]
+    return found
+
+
+def test_a_worker_goes_on_following_its_queues_depth_unless_you_say_otherwise() -> None:
+    stack = Stack()
+    assert QueueWorker(stack, "Orders", cluster=cluster(stack), image=image()).scaling == Scaling.on_queue_depth()
+
+
+def test_five_minutes_one_second_and_one_to_ten_tasks_are_the_default(workers: Facts) -> None:
+    assert planned(workers, "ScaleOut")["Metadata"]["fargate-workers"]["planner"] == {
+        "worker": "Orders",
+        "policy": {
+            "acceptable_latency": 300,
+            "processing_time": 1,
+            "concurrency": 10,
+            "min_tasks": 1,
+            "max_tasks": 10,
+            "mode": "balanced",
+        },
+    }
+
+
+def test_both_policies_say_whose_plans_they_follow_as_the_function_is_told(workers: Facts) -> None:
+    policies = {each["worker"]: each["policy"] for each in told(workers)}
+
+    assert policies["Invoices"] == {
+        "acceptable_latency": 120,
+        "processing_time": 0.25,
+        "concurrency": 4,
+        "min_tasks": 2,
+        "max_tasks": 20,
+        "mode": "cost",
+        "max_downstream_rate": 80.5,
+    }
+    for worker_name, policy in policies.items():
+        for name in ("ScaleOut", "ScaleIn"):
+            metadata = planned(workers, name, worker_name)["Metadata"]
+            assert metadata["fargate-workers"] == {"planner": {"worker": worker_name, "policy": policy}}
+
+
+def test_out_at_once_and_in_once_a_minute(workers: Facts) -> None:
+    configurations = {
+        name: planned(workers, name)["Properties"]["StepScalingPolicyConfiguration"] for name in ("ScaleOut", "ScaleIn")
+    }
+    assert {name: each["Cooldown"] for name, each in configurations.items()} == {"ScaleOut": 0, "ScaleIn": 60}
+    assert {each["AdjustmentType"] for each in configurations.values()} == {"ChangeInCapacity"}
+    steps = [each["ScalingAdjustment"] for each in configurations["ScaleOut"]["StepAdjustments"]]
+    assert steps == list(LADDER)
+    assert [-each["ScalingAdjustment"] for each in configurations["ScaleIn"]["StepAdjustments"]] == steps
+
+
+@pytest.mark.parametrize(
+    ("metric", "comparison", "threshold"),
+    [("CapacityGap", "GreaterThanOrEqualToThreshold", 1), ("CapacityGapIn", "LessThanOrEqualToThreshold", -1)],
+)
+def test_one_minute_of_a_gap_is_enough_and_silence_does_nothing(
+    workers: Facts, metric: str, comparison: str, threshold: int
+) -> None:
+    found = workers.only(
+        ALARM, Namespace=METRICS, MetricName=metric, Dimensions=[{"Name": "Worker", "Value": "Orders"}]
+    )
+    assert (found["ComparisonOperator"], found["Threshold"]) == (comparison, threshold)
+    assert (found["Statistic"], found["Period"]) == ("Maximum", 60)
+    assert (found["EvaluationPeriods"], found["DatapointsToAlarm"]) == (1, 1)
+    assert found["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("gap", [1, 2, 6, 7, 9, 10, 499, 500, 4_000])
+def test_the_largest_step_that_fits_a_gap_is_taken(gap: int) -> None:
+    out = [
+        each.change
+        for each in climbing(LADDER)
+        if (each.lower or 0) <= gap - 1 and (each.upper is None or gap - 1 < each.upper)
+    ]
+    into = [
+        each.change
+        for each in descending(LADDER)
+        if (each.lower is None or each.lower < 1 - gap) and 1 - gap <= (each.upper or 0)
+    ]
+    assert out == [max(step for step in LADDER if step <= gap)]
+    assert into == [-out[0]]
+
+
+def test_there_is_one_function_for_a_cluster_and_stack_beside_the_workers(synthesized: Synthesized) -> None:
+    assert [each["worker"] for each in told(synthesized.workers)] == ["Orders", "Invoices"]
+    assert synthesized.workers.count("Lambda::Function") == 1
+    assert synthesized.others.count("Lambda::Function") == 2
+    assert synthesized.platform.count("Lambda::Function") == 0
+
+
+def test_it_runs_every_minute_and_what_failed_is_not_repeated(workers: Facts) -> None:
+    rule = workers.only("Events::Rule", ScheduleExpression="rate(1 minute)")
+    (target,) = rule["Targets"]
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    once = workers.only("Lambda::EventInvokeConfig")
+    assert (once["MaximumRetryAttempts"], once["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert workers.only("Lambda::Permission")["SourceArn"]["Fn::GetAtt"][0] == workers.id_of(
+        "Events::Rule", ScheduleExpression="rate(1 minute)"
+    )
+    assert function(workers)["Timeout"] < 60
+    # A day, and not among the alerts' own undelivered events.
+    failed = target["DeadLetterConfig"]["Arn"]
+    assert function(workers)["DeadLetterConfig"]["TargetArn"] == failed
+    assert workers.resources[failed["Fn::GetAtt"][0]]["Properties"]["MessageRetentionPeriod"] == 86_400
+
+
+def test_it_may_look_at_these_queues_and_services_and_publish_in_its_namespace(workers: Facts) -> None:
+    planner = [each for each in workers.statements() if "ecs:DescribeServices" in each["Action"]]
+    (services,) = planner
+    assert len(services["Resource"]) == 2
+    assert all("*" not in json.dumps(resource) for resource in services["Resource"])
+    (queues,) = [each for each in workers.statements() if each["Action"] == ["sqs:GetQueueAttributes"]]
+    assert len(queues["Resource"]) == 2
+    assert "*" not in json.dumps(queues)
+    (put,) = [each for each in workers.statements() if "cloudwatch:PutMetricData" in each["Action"]]
+    assert put["Condition"] == {"StringEquals": {"cloudwatch:namespace": METRICS}}
+    (get,) = [each for each in workers.statements() if "cloudwatch:GetMetricData" in each["Action"]]
+    assert get["Action"] == ["cloudwatch:GetMetricData"]
+    # What every function of ours may do is still there.
+    assert [each for each in workers.statements() if "logs:PutLogEvents" in each["Action"]]
+
+
+def test_silence_and_failures_are_told(workers: Facts) -> None:
+    silent = workers.only(ALARM, Namespace="AWS/Lambda", MetricName="Invocations")
+    assert (silent["ComparisonOperator"], silent["Threshold"]) == ("LessThanThreshold", 1)
+    assert (silent["EvaluationPeriods"], silent["TreatMissingData"]) == (5, "breaching")
+    assert "planner-silent.md" in json.dumps(silent["AlarmDescription"])
+    failing = workers.only(ALARM, Namespace="AWS/Lambda", MetricName="Errors")
+    assert (failing["EvaluationPeriods"], failing["DatapointsToAlarm"]) == (5, 3)
+    assert silent["AlarmActions"]
+    assert failing["AlarmActions"] == silent["AlarmActions"]
+
+
+def test_a_network_without_internet_gets_the_endpoints_that_the_function_calls(synthesized: Synthesized) -> None:
+    names = json.dumps([each["ServiceName"] for each in synthesized.platform.all("EC2::VPCEndpoint")])
+    assert ".ecs" in names
+    assert ".monitoring" in names
+
+
+@pytest.mark.parametrize(
+    ("latency", "most", "warm"), [(150, 10, 0), (300, 10, 0), (60, 10, 6), (149, 10, 1), (1, 1, 1)]
+)
+def test_below_the_reaction_time_tasks_must_be_warm(latency: int, most: int, warm: int) -> None:
+    assert warm_tasks(most, acceptable_latency=latency) == warm
+
+
+def test_a_latency_that_the_tasks_cannot_keep_says_how_many_would() -> None:
+    scaling = Scaling.for_latency(acceptable_latency=Duration.seconds(60), min_tasks=5)
+    with pytest.raises(ValueError, match=r"Orders: acceptable_latency is 1 min, but .* set min_tasks to 6,"):
+        scaling.planned("Orders", concurrency=10)
+    assert Scaling.for_latency(acceptable_latency=Duration.seconds(60), min_tasks=6).planned("Orders", concurrency=10)
+
+
+def test_no_more_tasks_must_be_warm_than_the_downstream_bears() -> None:
+    scaling = Scaling.for_latency(acceptable_latency=Duration.seconds(60), min_tasks=2)
+    found = scaling.planned("Orders", concurrency=10, max_downstream_rate=30)
+    assert found is not None
+    assert found.policy["max_downstream_rate"] == 30
+
+
+def test_the_scalings_own_downstream_rate_comes_first() -> None:
+    found = Scaling.for_latency(max_downstream_rate=5).planned("Orders", concurrency=1, max_downstream_rate=30)
+    assert found is not None
+    assert found.policy["max_downstream_rate"] == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"min_tasks": -1}, "min_tasks is -1; use 0 or more"),
+        ({"min_tasks": 5, "max_tasks": 4}, r"max_tasks \(4\) must be at least 1 and not below min_tasks \(5\)"),
+        ({"min_tasks": 0, "max_tasks": 0}, r"max_tasks \(0\) must be at least 1"),
+        ({"acceptable_latency": Duration.seconds(0)}, "acceptable_latency is 0 s; .* accept 1 s or more"),
+        ({"processing_time": Duration.seconds(0)}, "processing_time is 0 s; give a first guess above 0"),
+        ({"max_downstream_rate": 0}, "max_downstream_rate is 0; use more than 0"),
+        ({"mode": "cheap"}, "mode is 'cheap'; use one of balanced, cost"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Scaling.for_latency(**options)
+
+
+def test_two_workers_of_one_name_would_follow_each_others_plans() -> None:
+    stack = Stack()
+    ours = cluster(stack)
+    worker(stack, "Orders", ours)
+    with pytest.raises(ValueError, match="two workers are called Orders"):
+        ours.scaling_planner(stack).plan_for(
+            ("Orders", {}),  # type: ignore[arg-type]
+            queue=WorkerQueue(stack, "Queue"),
+            service_name="service",
+        )
+
+
+def test_more_workers_than_a_function_can_be_told_of_are_refused() -> None:
+    stack = Stack()
+    ours = cluster(stack)
+    planner, queue = ours.scaling_planner(stack), WorkerQueue(stack, "Queue")
+
+    def plan_for(many: int) -> None:
+        for number in range(many):
+            found = Scaling.for_latency().planned(f"W{number}", concurrency=10)
+            assert found is not None
+            planner.plan_for(found, queue=queue, service_name="n" * 80)
+
+    with pytest.raises(
+        ValueError, match=r"W\d: to tell the scaling planner of \d workers may take \d+ bytes, and Lambda"
+    ):
+        plan_for(9)
+
+
+def test_the_simulator_runs_the_very_code_that_would_be_deployed(synthesized: Synthesized) -> None:
+    code = find_code(synthesized.folder, Assembly.read(synthesized.folder))
+
+    assert code is not None
+    assert code.is_relative_to(synthesized.folder)
+
+
+def test_the_simulator_keeps_the_latency_of_a_burst(synthesized: Synthesized) -> None:
+    service = read_service(synthesized.folder, name="Workers/Orders")
+    assert service.planner is not None
+    assert service.planner.worker == "Orders"
+    assert {alarm.threshold for alarm in service.alarms} == {1, -1}
+
+    result = simulate(service, built_in("burst"), slo=300)
+    assert (round(result.missed), result.residual) == (0, 0)
+    assert 1 < result.peak <= 10
+    assert result.reversals <= 40
