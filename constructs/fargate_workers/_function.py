@@ -84,8 +84,8 @@ def python_function(
     acknowledge(
         role.policy,
         {
-            "AwsSolutions-IAM5[Resource::*]": "AWS lets nobody narrow traces to a resource, nor the network interfaces "
-            "that Lambda makes for itself before their ids exist."
+            "AwsSolutions-IAM5[Resource::*]": "AWS lets nobody narrow traces or metrics to a resource, nor the "
+            "interfaces that Lambda makes for itself before their ids exist."
         },
     )
     # Loaded here and not above: it is one of the CDK's largest modules, and most who import us make no function.

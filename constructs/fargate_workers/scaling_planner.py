@@ -159,6 +159,9 @@ class ScalingPlanner(Construct):
             qualifier="$LATEST",
             maximum_retry_attempts=0,
             maximum_event_age_in_seconds=MAXIMUM_AGE_SECONDS,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letter_queue_arn)
+            ),
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
-from aws_cdk import Names, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -134,9 +134,10 @@ class WorkerCluster(Construct):
         stack = Stack.of(scope)
         address = stack.node.addr
         if address not in self._scaling_planners:
-            self._scaling_planners[address] = ScalingPlanner(
-                stack, f"ScalingPlanner{Names.node_unique_id(self.node)}", cluster=self
-            )
+            name = f"{self.node.id}ScalingPlanner"
+            if stack.node.try_find_child(name) is not None:  # of a cluster of the same name, from elsewhere
+                name += self.node.addr
+            self._scaling_planners[address] = ScalingPlanner(stack, name, cluster=self)
         return self._scaling_planners[address]
 
     @cached_property

@@ -201,6 +201,7 @@ def test_it_runs_every_minute_and_what_failed_is_not_repeated(workers: Facts) ->
         "Events::Rule", ScheduleExpression="rate(1 minute)"
     )
     assert function(workers)["Timeout"] < 60
+    assert once["DestinationConfig"]["OnFailure"]["Destination"] == target["DeadLetterConfig"]["Arn"]
     # A day, and not among the alerts' own undelivered events.
     failed = target["DeadLetterConfig"]["Arn"]
     assert function(workers)["DeadLetterConfig"]["TargetArn"] == failed
@@ -294,6 +295,14 @@ def test_two_workers_of_one_name_would_follow_each_others_plans() -> None:
             queue=WorkerQueue(stack, "Queue"),
             service_name="service",
         )
+
+
+def test_clusters_of_one_name_have_a_planner_each() -> None:
+    app = App()
+    stack = Stack(app, "Workers")
+    first, second = (cluster(Stack(app, name)) for name in ("East", "West"))
+    assert first.scaling_planner(stack) is first.scaling_planner(stack)
+    assert first.scaling_planner(stack) is not second.scaling_planner(stack)
 
 
 def test_more_workers_than_a_function_can_be_told_of_are_refused() -> None:
