@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
@@ -60,6 +60,7 @@ def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str,
     }
     return {
         **{name: getattr(fargate_workers, name) for name in fargate_workers.__all__},
+        "Duration": Duration,
         "self": stack,
         "alerts": alerts,
         "cluster": cluster,
