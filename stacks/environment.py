@@ -95,6 +95,9 @@ class Environment(_Section):
     container_insights: bool = True
     """Whether ECS reports metrics per service and task."""
 
+    reserve_concurrency: bool = False
+    """Whether each function reserves an execution, which AWS refuses in an account that may run few, as new ones do."""
+
     log_retention_days: Literal[7, 14, 30, 90, 180, 365] = 30
     """How long logs are kept."""
 

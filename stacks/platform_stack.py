@@ -20,6 +20,7 @@ class PlatformStack(Stack):
             availability_zones=environment.network.availability_zones,
             nat_gateways=environment.network.nat_gateways,
             container_insights=environment.container_insights,
+            reserve_concurrency=environment.reserve_concurrency,
             alerts=self.alerts,
             log_encryption_key=self.alerts.key,
             log_retention=environment.log_retention,

@@ -54,13 +54,13 @@ def python_function(
     *,
     cluster: "WorkerCluster",
     description: str,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
     statements: Sequence[Mapping[str, Any]],
     dead_letter_queue_arn: str,
     timeout_seconds: int = 60,
     memory_mib: int = 256,
 ) -> PythonFunction:
-    """Run `lambda_src/<name>` in the cluster's network, one call at a time, allowed to do `statements` and no more.
+    """Run `lambda_src/<name>` in the cluster's network, allowed to do `statements` and no more.
 
     In a "public" network it stays outside: a function in a public subnet has no address of its own, hence no way out.
     """
@@ -99,11 +99,11 @@ def python_function(
         architectures=["arm64"],
         handler=f"{name}.handler.handler",
         code=cfn_function.CodeProperty(s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key),
-        environment=cfn_function.EnvironmentProperty(variables=environment),
+        environment=None if environment is None else cfn_function.EnvironmentProperty(variables=environment),
         role=role.role,
         timeout=timeout_seconds,
         memory_size=memory_mib,
-        reserved_concurrent_executions=1,
+        reserved_concurrent_executions=1 if cluster.reserve_concurrency else None,
         dead_letter_config=cfn_function.DeadLetterConfigProperty(target_arn=dead_letter_queue_arn),
         tracing_config=cfn_function.TracingConfigProperty(mode="Active"),
         logging_config=cfn_function.LoggingConfigProperty(log_group=log_group_name, log_format="JSON"),
@@ -114,6 +114,10 @@ def python_function(
     if not inside:
         reason = 'network="public" was chosen: in a public subnet the function would have no way out to AWS.'
         acknowledge(function, {f"{pack}-LambdaInsideVPC": reason for pack in COMPLIANCE_PACKS})
+    if not cluster.reserve_concurrency:
+        # https://github.com/aws-samples/one-observability-demo/issues/278
+        reason = "Called now and then. An account that may run 10 functions at once, as new ones do, can reserve none."
+        acknowledge(function, {f"{pack}-LambdaConcurrency": reason for pack in ("HIPAA.Security", "NIST.800.53.R5")})
     return PythonFunction(function, function.ref, log_group_name, role.policy, every_statement)
 
 

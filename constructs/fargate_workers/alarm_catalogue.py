@@ -67,14 +67,14 @@ def queue_worker_alarms(
     return alarms
 
 
-def handler_failing_alarm(*, worker_name: str) -> AlarmDefinition:
+def handler_failing_alarm(*, worker_name: str, qualified_name: str) -> AlarmDefinition:
     """The one alarm of a worker that knows nothing of its service, so that a deployment of the service can heed it."""
     return AlarmDefinition(
         id="HandlerFailing",
         symptom="messages failed in 3 of the last 5 minutes.",
         meaning="The handler raises: a retry cures one failure, a series of them ends in the dead-letter queue.",
         first_command=_logs(worker_name),
-        metrics={"failed": _worker(worker_name, "MessagesFailed")},
+        metrics={"failed": _worker(qualified_name, "MessagesFailed")},
         evaluation_periods=5,
         datapoints_to_alarm=3,
     )
@@ -391,8 +391,8 @@ def _running_tasks(cluster_name: str, service_name: str) -> Metric:
     )
 
 
-def _worker(name: str, metric: str) -> Metric:
-    return Metric(namespace=RUNTIME_NAMESPACE, name=metric, dimensions={"Worker": name}, statistic="Sum")
+def _worker(qualified_name: str, metric: str) -> Metric:
+    return Metric(namespace=RUNTIME_NAMESPACE, name=metric, dimensions={"Worker": qualified_name}, statistic="Sum")
 
 
 def _rule(name: str, metric: str) -> Metric:

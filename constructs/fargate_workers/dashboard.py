@@ -26,6 +26,7 @@ class WorkerNames(NamedTuple):
     """What the metrics of one worker go by."""
 
     worker: str
+    qualified: str
     queue: str
     dead_letter_queue: str
     cluster: str
@@ -59,6 +60,7 @@ class Dashboard(Construct):
         names = [
             WorkerNames(
                 worker=worker.task.name,
+                qualified=worker.task.qualified_name,
                 queue=worker.worker_queue.queue_name,
                 dead_letter_queue=worker.worker_queue.dead_letter_queue_name,
                 cluster=worker.task.cluster.cluster_name,
@@ -87,7 +89,7 @@ def body(rows: Iterable[Sequence[Widget]]) -> str:
 def worker_row(names: WorkerNames, region: str) -> list[Widget]:
     queue, dead = ("QueueName", names.queue), ("QueueName", names.dead_letter_queue)
     service = ("ClusterName", names.cluster, "ServiceName", names.service)
-    worker = ("Worker", names.worker)
+    worker = ("Worker", names.qualified)
     return [
         _graph(
             f"{names.worker}: queue",

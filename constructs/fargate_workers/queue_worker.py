@@ -61,7 +61,7 @@ class QueueWorker(AroundTask, Construct):
     dead_letter_queue: The dead-letter queue of a queue of yours that was made elsewhere.
     fifo: Whether the new queue is FIFO. Default: no.
     visibility_timeout: The new queue's, or that of yours. Default: 120 s; the worker renews it while it works.
-    scaling: Default: `Scaling.on_queue_depth()`, 1 to 10 tasks.
+    scaling: Default: `Scaling.for_latency()`: 1 to 10 tasks, so that no message waits longer than 5 minutes.
     concurrency: How many messages a task handles at once. Default: 10.
     pacing: "latency" asks for messages and acknowledges them as soon as it can. "economy" lets them gather for a second
         first, which at a trickle halves what SQS costs, or better. Default: "latency".
@@ -121,7 +121,7 @@ class QueueWorker(AroundTask, Construct):
         super().__init__(scope, id)
         self.name = id
         self.cluster = cluster
-        self.scaling = Scaling.on_queue_depth() if scaling is None else scaling
+        self.scaling = Scaling.for_latency() if scaling is None else scaling
         self.max_tasks = self.scaling.max_tasks
         self.alerts = cluster.alerts if alerts is None else alerts
         max_processing_seconds = in_seconds(max_processing, MAX_PROCESSING)
@@ -139,7 +139,6 @@ class QueueWorker(AroundTask, Construct):
         processes = max(1, min(cpu // 1_024, concurrency))
         check_sizes(id, concurrency=concurrency, processes=processes, spot_from=spot_from, max_tasks=self.max_tasks)
         check_choices(id, pacing=pacing, max_downstream_rate=max_downstream_rate, recycle_after=recycle_after)
-        planned = self.scaling.planned(id, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
         redis = _redis_of(id, claims, cache, counts_rate=max_downstream_rate is not None)
 
         self.task = WorkerTask(
@@ -182,7 +181,11 @@ class QueueWorker(AroundTask, Construct):
         )
         if redis is not None:
             redis.let_in(self.task.connections)
-        failing = add_alarm(self, handler_failing_alarm(worker_name=id), subject=id, alerts=self.alerts)
+        name = self.task.qualified_name
+        planned = self.scaling.planned(name, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
+        failing = add_alarm(
+            self, handler_failing_alarm(worker_name=id, qualified_name=name), subject=id, alerts=self.alerts
+        )
         self.service = ecs.FargateService(
             self,
             "Service",

@@ -28,7 +28,7 @@ def definitions() -> Mapping[str, AlarmDefinition]:
             max_tasks=10,
             acceptable_age_seconds=900,
         ),
-        catalogue.handler_failing_alarm(worker_name="<worker>"),
+        catalogue.handler_failing_alarm(worker_name="<worker>", qualified_name="<stack>/<worker>"),
         *catalogue.scheduled_task_alarms(
             succeeded_rule_name="<rule>",
             failed_rule_name="<rule>",

@@ -85,9 +85,6 @@ class Scaling:
         In: by what the last ten minutes did not need, every minute (60 s cooldown). While the function is silent, the
         service keeps its tasks, and an alarm says so.
 
-        Plans are published under the worker's name. Two workers of one name in an account and region would follow each
-        other's plans: give them different names.
-
         acceptable_latency: How long a message may wait. A task more takes about 150 s to help; to accept less,
             `min_tasks` must bear the beginning of a burst, and how many that takes is said at synthesis. Default:
             5 minutes.

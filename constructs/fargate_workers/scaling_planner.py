@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aws_cdk
 from aws_cdk import RemovalPolicy
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "FargateWorkers/Scaling"
 
-# Of all variables together: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LARGEST_ENVIRONMENT = 4_096
+# Of a target: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
+LONGEST_INPUT = 8_192
 # Shorter than the minute between two runs, so that they never meet.
 TIMEOUT_SECONDS = 50
 # What a plan says is stale when the next one is due, and EventBridge takes no less.
@@ -47,6 +47,8 @@ class ScalingPlanner(Construct):
     worker (namespace FargateWorkers/Scaling, dimension Worker) DesiredTasks, CapacityGap, CapacityGapIn and
     BacklogSeconds, on which the workers' scaling policies act. While it is silent, all keep the tasks they have, and an
     alarm says so. A run that fails is not repeated, for the next one is due; its event is kept for a day.
+
+    A rule calls it every minute and names the workers: one rule for about a dozen of them, whatever they are called.
     """
 
     def __init__(self, scope: Construct, id: str, *, cluster: "WorkerCluster") -> None:
@@ -62,7 +64,8 @@ class ScalingPlanner(Construct):
         for service in ("ecs", "monitoring"):
             cluster.add_endpoint(service)
         self._cluster_name = cluster.cluster_name
-        self._workers: dict[str, dict[str, Any]] = {}
+        self._reserve_concurrency = cluster.reserve_concurrency
+        self._told: list[_Told] = []
         self._queue_arns: list[str] = []
         self._service_arns: list[str] = []
         function = python_function(
@@ -70,7 +73,6 @@ class ScalingPlanner(Construct):
             "scaling_planner",
             cluster=cluster,
             description="Plans how many tasks each worker needs",
-            environment={},
             statements=[
                 allow(["cloudwatch:GetMetricData"], "*"),
                 allow(
@@ -85,7 +87,8 @@ class ScalingPlanner(Construct):
         self._function = function
         self.function = function.resource
         self.function_name = function.name
-        self._run_every_minute(failed.arn)
+        self._failed_arn = failed.arn
+        self._run_each_event_once()
         subject = f"The scaling planner of {cluster.node.id}"
         self.alarms = {
             alarm.id: add_alarm(self, alarm, subject=subject, alerts=cluster.alerts)
@@ -93,65 +96,66 @@ class ScalingPlanner(Construct):
         }
 
     def plan_for(self, planned: "PlannedWorker", *, queue: "WorkerQueue", service_name: str) -> None:
-        """Let the planner plan for one more worker, and read its queue and its service.
-
-        Raises ValueError for a second worker of one name, and for more workers than a function can be told of.
-        """
+        """Let the planner plan for one more worker, and read its queue and its service."""
         worker, policy = planned
-        if worker in self._workers:
-            raise ValueError(
-                f"{self.node.path}: two workers are called {worker}, and would follow each other's plans; rename one."
-            )
-        self._workers[worker] = {
-            "worker": worker,
-            "queue_url": queue.queue_url,
-            "queue_name": queue.queue_name,
-            "cluster": self._cluster_name,
-            "service": service_name,
-            "policy": policy,
-        }
+        self._tell(
+            {
+                "worker": worker,
+                "queue_url": queue.queue_url,
+                "queue_name": queue.queue_name,
+                "cluster": self._cluster_name,
+                "service": service_name,
+                "policy": policy,
+            }
+        )
         self._queue_arns.append(queue.queue_arn)
         self._service_arns.append(arn("ecs", f"service/{self._cluster_name}/{service_name}"))
-        text = json.dumps(list(self._workers.values()), separators=(",", ":"))
-        size = len("WORKERS") + _longest(self._workers)
-        if size > LARGEST_ENVIRONMENT:
-            raise ValueError(
-                f"{worker}: to tell the scaling planner of {len(self._workers)} workers may take {size} bytes, and "
-                f"Lambda takes {LARGEST_ENVIRONMENT}; put some of them into another stack."
-            )
-        # Set anew with every worker: a lazy value would be asked for across processes while the app is synthesized.
-        self.function.environment = aws_cdk.aws_lambda.CfnFunction.EnvironmentProperty(variables={"WORKERS": text})
         self._function.permit(
             allow(["sqs:GetQueueAttributes"], *dict.fromkeys(self._queue_arns)),
             allow(["ecs:DescribeServices"], *self._service_arns),
         )
 
-    def _run_every_minute(self, dead_letter_queue_arn: str) -> None:
-        lambda_ = aws_cdk.aws_lambda
+    def _tell(self, worker: Mapping[str, Any]) -> None:
+        """Name the worker to the function, in the newest rule's input or, when that is full, in a further rule's."""
+        if not self._told or _longest([*self._told[-1].workers, worker]) > LONGEST_INPUT:
+            self._told.append(_Told(self._rule(number=len(self._told) + 1), []))
+            if self._reserve_concurrency:
+                self.function.reserved_concurrent_executions = len(self._told)
+        rule, workers = self._told[-1]
+        workers.append(worker)
+        # Set anew with every worker: a lazy value would be asked for across processes while the app is synthesized.
+        rule.targets = [
+            events.CfnRule.TargetProperty(
+                id="Planner",
+                arn=self.function.attr_arn,
+                input=_input(workers),
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self._failed_arn),
+                retry_policy=events.CfnRule.RetryPolicyProperty(
+                    maximum_retry_attempts=0, maximum_event_age_in_seconds=MAXIMUM_AGE_SECONDS
+                ),
+            )
+        ]
+
+    def _rule(self, *, number: int) -> events.CfnRule:
+        suffix = "" if number == 1 else str(number)
         rule = events.CfnRule(
             self,
-            "EveryMinute",
+            f"EveryMinute{suffix}",
             description="Runs the scaling planner.",
             schedule_expression="rate(1 minute)",
-            targets=[
-                events.CfnRule.TargetProperty(
-                    id="Planner",
-                    arn=self.function.attr_arn,
-                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=dead_letter_queue_arn),
-                    retry_policy=events.CfnRule.RetryPolicyProperty(
-                        maximum_retry_attempts=0, maximum_event_age_in_seconds=MAXIMUM_AGE_SECONDS
-                    ),
-                )
-            ],
         )
-        lambda_.CfnPermission(
+        aws_cdk.aws_lambda.CfnPermission(
             self,
-            "Permission",
+            f"Permission{suffix}",
             action="lambda:InvokeFunction",
             function_name=self.function_name,
             principal="events.amazonaws.com",
             source_arn=rule.attr_arn,
         )
+        return rule
+
+    def _run_each_event_once(self) -> None:
+        lambda_ = aws_cdk.aws_lambda
         lambda_.CfnEventInvokeConfig(
             self,
             "Once",
@@ -160,19 +164,23 @@ class ScalingPlanner(Construct):
             maximum_retry_attempts=0,
             maximum_event_age_in_seconds=MAXIMUM_AGE_SECONDS,
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letter_queue_arn)
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._failed_arn)
             ),
         )
 
 
-def _longest(workers: Mapping[str, Mapping[str, Any]]) -> int:
-    """The bytes that the workers take as JSON, with the longest names in the place of those not known yet."""
-    known = [
-        {
-            **{name: _TOKEN.sub(_LONGEST_NAME, value) for name, value in worker.items() if isinstance(value, str)},
-            "queue_url": _TOKEN.sub(_LONGEST_QUEUE_URL, worker["queue_url"]),
-            "policy": worker["policy"],
-        }
-        for worker in workers.values()
-    ]
-    return len(json.dumps(known, separators=(",", ":")).encode())
+class _Told(NamedTuple):
+    """A rule, and the workers it names."""
+
+    rule: events.CfnRule
+    workers: list[Mapping[str, Any]]
+
+
+def _input(workers: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"workers": workers}, separators=(",", ":"))
+
+
+def _longest(workers: Sequence[Mapping[str, Any]]) -> int:
+    """The length of the workers' input, with the longest names in the place of those not known yet."""
+    with_urls = [{**worker, "queue_url": _TOKEN.sub(_LONGEST_QUEUE_URL, worker["queue_url"])} for worker in workers]
+    return len(_TOKEN.sub(_LONGEST_NAME, _input(with_urls)))

@@ -45,6 +45,9 @@ class WorkerCluster(Construct):
     nat_gateways: How many a new "nat" network gets. Default: 1, the cheapest; with 2 it survives the loss of a zone.
     container_insights: Whether ECS reports metrics per service, at CloudWatch's price. Default: yes.
     alerts: Where workers of this cluster send their alarms. Default: nowhere.
+    reserve_concurrency: Whether each function of this cluster reserves an execution for itself, as the HIPAA and NIST
+        800-53 rule packs ask. In an account that may run few functions at once, as new ones often do, AWS refuses it.
+        Default: no.
     log_encryption_key: The key of every log group of this cluster; its policy gets to allow CloudWatch Logs.
         Default: CloudWatch's own key.
     log_retention: How long logs are kept. Default: a month.
@@ -64,6 +67,7 @@ class WorkerCluster(Construct):
         nat_gateways: int = 1,
         container_insights: bool = True,
         alerts: "Alerts | None" = None,
+        reserve_concurrency: bool = False,
         log_encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         log_removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
@@ -77,6 +81,7 @@ class WorkerCluster(Construct):
             raise ValueError(f'{id}: nat_gateways is {nat_gateways}; use 1 or more, or network="endpoints" for none.')
         self.network: Network = network
         self.alerts = alerts
+        self.reserve_concurrency = reserve_concurrency
         self.log_encryption_key = log_encryption_key
         self.log_retention = log_retention
         self.log_removal_policy = log_removal_policy

@@ -1,9 +1,8 @@
-"""The edge: once a minute, for every worker of a cluster: read, plan, publish."""
+"""The edge: once a minute, for every worker that the event names: read, plan, publish."""
 
 import json
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,8 +23,8 @@ class PlanningFailed(Exception):  # noqa: N818 - it says what happened
     """Some workers were not planned for, and so keep their tasks; the others were."""
 
 
-def handler(event: object, context: object) -> None:  # noqa: ARG001 - Lambda passes both
-    plan_for(workers(os.environ["WORKERS"]), now=datetime.now(UTC))
+def handler(event: Mapping[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda passes both
+    plan_for(workers(event), now=datetime.now(UTC))
 
 
 def plan_for(all_workers: Sequence[Worker], *, now: datetime) -> None:

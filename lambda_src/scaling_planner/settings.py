@@ -1,6 +1,6 @@
-"""The workers to plan for, as the environment names them."""
+"""The workers to plan for, as the event names them."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,11 @@ class Worker:
     policy: Policy
 
 
-def workers(text: str) -> list[Worker]:
-    """WORKERS is a JSON list of objects with these fields."""
-    return [_worker(**fields) for fields in json.loads(text)]
+def workers(event: Mapping[str, Any]) -> list[Worker]:
+    """Those of `{"workers": [...]}`, each an object with these fields. Raises ValueError for any other event."""
+    if "workers" not in event:
+        raise ValueError('The event has no "workers"; to plan by hand, use the Input of the rule\'s target.')
+    return [_worker(**fields) for fields in event["workers"]]
 
 
 def _worker(*, policy: dict[str, Any], **names: str) -> Worker:

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 FUNCTION = """
 import sys
 from aws_cdk import App, Stack
-from fargate_workers import DeadLetterRedrive, WorkerCluster, QueueWorker
+from fargate_workers import DeadLetterRedrive, QueueWorker, Scaling, WorkerCluster
 from aws_cdk import aws_ecs as ecs
-import json
 app = App(outdir=sys.argv[1])
 stack = Stack(app, "Stack")
 cluster = WorkerCluster(stack, "Cluster", network="nat")
-worker = QueueWorker(stack, "Orders", cluster=cluster, image=ecs.ContainerImage.from_registry("example"))
+image = ecs.ContainerImage.from_registry("example")
+worker = QueueWorker(stack, "Orders", cluster=cluster, image=image, scaling=Scaling.on_queue_depth())
 DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[worker])
 app.synth()
 """

@@ -77,7 +77,10 @@ def container_variables(workers: dict[str, Any], worker: str) -> dict[str, str]:
         resource["Properties"]
         for resource in workers.values()
         if resource["Type"] == "AWS::ECS::TaskDefinition"
-        and any(v["Value"] == worker for v in resource["Properties"]["ContainerDefinitions"][0]["Environment"])
+        and any(
+            variable["Name"] == "WORKER_NAME" and variable["Value"].endswith(f"/{worker}")
+            for variable in resource["Properties"]["ContainerDefinitions"][0]["Environment"]
+        )
     )
     return {
         variable["Name"]: variable["Value"] if isinstance(variable["Value"], str) else "6380"
@@ -139,7 +142,7 @@ def test_a_worker_without_options_runs_by_the_runtimes_own_defaults(stacks: dict
     told = Settings.from_environment(container_variables(stacks["plain"].resources, "Orders"))
 
     assert told == Settings(
-        worker_name="Orders",
+        worker_name="plain/Orders",
         queue_url=told.queue_url,
         dead_letter_queue_url=told.dead_letter_queue_url,
         max_receive_count=5,  # the queue's; a runtime cannot know it by itself
@@ -181,7 +184,7 @@ def test_both_sides_know_the_same_paces() -> None:
 def test_the_settings_are_what_the_construct_documents(workers: dict[str, Any]) -> None:
     told = Settings.from_environment(container_variables(workers, "ApplyOrders"))
 
-    assert told.worker_name == "ApplyOrders"
+    assert told.worker_name == "prod-Workers/ApplyOrders"
     assert (told.visibility_timeout, told.max_processing, told.concurrency) == (30, 900, 10)
     assert (told.claim_store, told.max_receive_count) == ("dynamodb", 5)
     assert told.stop_timeout == 120
@@ -203,5 +206,5 @@ def test_a_started_task_learns_what_started_it(
 
     task = Task.from_environment(environment)
 
-    assert task.name == worker
+    assert task.name == f"prod-Workers/{worker}"
     assert set(environment) - FOR_OTHERS - AT_THE_START - environment.read == set()

@@ -40,18 +40,16 @@ def deployed(value: Any) -> str:
 
 
 def test_the_function_reads_the_workers_that_the_constructs_tell_it(facts: Facts) -> None:
-    (function,) = facts.all("Lambda::Function")
-    variables = function["Environment"]["Variables"]
-    orders, slow = workers(deployed(variables["WORKERS"]))
+    rule = facts.only("Events::Rule", ScheduleExpression="rate(1 minute)")
+    orders, slow = workers(json.loads(deployed(rule["Targets"][0]["Input"])))
 
-    assert set(variables) == {"WORKERS"}
     assert orders.policy == Policy(acceptable_latency=300, processing_time=1, concurrency=10, min_tasks=1, max_tasks=10)
     assert (slow.policy.max_downstream_rate, slow.policy.mode) == (2, "cost")
     assert isinstance(orders, Worker)
     container = next(
         definition["ContainerDefinitions"][0]
         for definition in facts.all("ECS::TaskDefinition")
-        if {"Name": "WORKER_NAME", "Value": "Orders"} in definition["ContainerDefinitions"][0]["Environment"]
+        if {"Name": "WORKER_NAME", "Value": "stack/Orders"} in definition["ContainerDefinitions"][0]["Environment"]
     )
     environment = {each["Name"]: deployed(each["Value"]) for each in container["Environment"]}
     assert orders.worker == environment["WORKER_NAME"]

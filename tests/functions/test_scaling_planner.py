@@ -114,7 +114,7 @@ def series(id: str, values: Sequence[float | None]) -> dict[str, Any]:
 
 
 def plan_for(*settings: dict[str, Any]) -> None:
-    edge.plan_for(workers(json.dumps(settings)), now=NOW)
+    edge.plan_for(workers({"workers": settings}), now=NOW)
 
 
 def test_a_plan_is_published_as_four_metrics_of_the_worker_in_the_minute_that_just_ended(aws: Aws) -> None:
@@ -301,12 +301,11 @@ def test_a_plan_that_changes_something_is_logged_with_its_reason(aws: Aws, caplo
     assert (line["worker"], line["desired"], line["plan"]["reason"]) == ("Orders", 20, "less load")
 
 
-def test_the_function_reads_its_workers_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_function_reads_its_workers_from_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
     planned: list[Worker] = []
-    monkeypatch.setenv("WORKERS", json.dumps([ORDERS]))
     monkeypatch.setattr(edge, "plan_for", lambda all_workers, *, now: planned.extend(all_workers))  # noqa: PLW0108
 
-    edge.handler({}, None)
+    edge.handler({"workers": [ORDERS]}, None)
 
     assert planned == [
         Worker(
@@ -322,4 +321,9 @@ def test_the_function_reads_its_workers_from_the_environment(monkeypatch: pytest
 
 def test_a_setting_that_nobody_knows_is_refused() -> None:
     with pytest.raises(TypeError, match="acceptable_age"):
-        workers(json.dumps([{**ORDERS, "policy": {**ORDERS["policy"], "acceptable_age": 300}}]))
+        workers({"workers": [{**ORDERS, "policy": {**ORDERS["policy"], "acceptable_age": 300}}]})
+
+
+def test_an_event_without_workers_says_what_to_use_instead() -> None:
+    with pytest.raises(ValueError, match=r'no "workers"; .* use the Input of the rule'):
+        workers({"time": "2026-01-02T03:04:00Z"})

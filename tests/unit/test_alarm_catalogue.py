@@ -156,14 +156,14 @@ def test_only_silence_raises_the_missing_scaling_metric() -> None:
 
 
 def test_a_failing_handler_is_told_after_three_of_five_minutes() -> None:
-    alarm = catalogue.handler_failing_alarm(worker_name="Orders")
+    alarm = catalogue.handler_failing_alarm(worker_name="Orders", qualified_name="Shop/Orders")
 
     assert (alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods) == (1, 3, 5)
     (metric,) = alarm.metrics.values()
     assert (metric.namespace, metric.name, metric.dimensions) == (
         "FargateWorkers",
         "MessagesFailed",
-        {"Worker": "Orders"},
+        {"Worker": "Shop/Orders"},
     )
 
 

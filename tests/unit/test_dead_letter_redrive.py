@@ -30,7 +30,7 @@ class Synthesized:
         stack, bare = Stack(app, "Ours"), Stack(app, "Bare")
         image = ecs.ContainerImage.from_registry("example.com/worker")
         alerts = Alerts(stack, "Alerts")
-        cluster = WorkerCluster(stack, "Cluster", network="endpoints", alerts=alerts)
+        cluster = WorkerCluster(stack, "Cluster", network="endpoints", alerts=alerts, reserve_concurrency=True)
         secret = WorkerQueue(stack, "SecretQueue", encryption_key=kms.Key(stack, "Key"))
         orders = QueueWorker(stack, "Orders", cluster=cluster, image=image)
         secrets = QueueWorker(stack, "Secrets", cluster=cluster, image=image, queue=secret)
@@ -56,17 +56,18 @@ def one(found: Resources, kind: str, name: str = "") -> dict[str, Any]:
 
 
 def function(found: Resources) -> dict[str, Any]:
-    return one(found, "AWS::Lambda::Function")
+    return one(found, "AWS::Lambda::Function", "Redrive")
 
 
 def statements(found: Resources) -> list[dict[str, Any]]:
     return list(one(found, "AWS::IAM::ManagedPolicy", "RedrivePolicy")["PolicyDocument"]["Statement"])
 
 
-def test_the_function_runs_one_call_at_a_time_traced_and_with_its_own_log(synthesized: Synthesized) -> None:
+def test_the_function_is_traced_and_has_its_own_log_and_if_wanted_its_own_execution(synthesized: Synthesized) -> None:
     properties = function(synthesized.resources)
 
     assert properties["ReservedConcurrentExecutions"] == 1
+    assert "ReservedConcurrentExecutions" not in function(synthesized.bare)
     assert properties["TracingConfig"] == {"Mode": "Active"}
     assert "RedriveLogs" in json.dumps(properties["LoggingConfig"])
     assert (properties["Timeout"], properties["MemorySize"], properties["Architectures"]) == (60, 256, ["arm64"])

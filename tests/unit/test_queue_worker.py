@@ -33,7 +33,9 @@ def cluster(stack: Stack) -> WorkerCluster:
 
 def worker(stack: Stack, **options: Any) -> QueueWorker:
     ours = options.pop("cluster", None) or cluster(stack)
-    return QueueWorker(stack, "Orders", cluster=ours, image=image(), **options)
+    # Without the default's planner, which brings resources of its own and has tests of its own.
+    scaling = options.pop("scaling", Scaling.on_queue_depth())
+    return QueueWorker(stack, "Orders", cluster=ours, image=image(), scaling=scaling, **options)
 
 
 def fed(stack: Stack) -> None:
@@ -221,7 +223,7 @@ def test_the_container_learns_its_queue(stacks: dict[str, Facts]) -> None:
     facts = stacks["default"]
     queue, dead_letter_queue = queues(facts)
     assert variables(facts) == {
-        "WORKER_NAME": "Orders",
+        "WORKER_NAME": "default/Orders",
         "HEALTH_FILE": "/tmp/healthy",
         "STOP_TIMEOUT_SECONDS": "120",
         "QUEUE_URL": {"Ref": queue},

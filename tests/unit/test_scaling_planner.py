@@ -88,12 +88,21 @@ def function(facts: Facts) -> dict[str, Any]:
 
 
 def told(facts: Facts) -> list[dict[str, Any]]:
-    """The workers that the function is told of."""
-    parts = function(facts)["Environment"]["Variables"]["WORKERS"]["Fn::Join"][1]
-    return list(json.loads("".join(part if isinstance(part, str) else "token" for part in parts)))
+    """The workers that the rules name to the function, in order."""
+    return [worker for rule in rules(facts) for worker in json.loads(filled_in(rule))["workers"]]
 
 
-def planned(facts: Facts, name: str, worker: str = "Orders") -> dict[str, Any]:
+def rules(facts: Facts) -> list[dict[str, Any]]:
+    return [each for each in facts.all("Events::Rule") if each.get("ScheduleExpression") == "rate(1 minute)"]
+
+
+def filled_in(rule: dict[str, Any], token: str = "token") -> str:
+    """A rule's input with `token` in the place of what CloudFormation fills in."""
+    (target,) = rule["Targets"]
+    return "".join(part if isinstance(part, str) else token for part in target["Input"]["Fn::Join"][1])
+
+
+def planned(facts: Facts, name: str, worker: str = "Workers/Orders") -> dict[str, Any]:
     """The whole policy `name` of a worker."""
     (found,) = [
         each
@@ -104,14 +113,14 @@ def planned(facts: Facts, name: str, worker: str = "Orders") -> dict[str, Any]:
     return found
 
 
-def test_a_worker_goes_on_following_its_queues_depth_unless_you_say_otherwise() -> None:
+def test_a_worker_keeps_a_latency_unless_you_say_otherwise() -> None:
     stack = Stack()
-    assert QueueWorker(stack, "Orders", cluster=cluster(stack), image=image()).scaling == Scaling.on_queue_depth()
+    assert QueueWorker(stack, "Orders", cluster=cluster(stack), image=image()).scaling == Scaling.for_latency()
 
 
 def test_five_minutes_one_second_and_one_to_ten_tasks_are_the_default(workers: Facts) -> None:
     assert planned(workers, "ScaleOut")["Metadata"]["fargate-workers"]["planner"] == {
-        "worker": "Orders",
+        "worker": "Workers/Orders",
         "policy": {
             "acceptable_latency": 300,
             "processing_time": 1,
@@ -126,7 +135,7 @@ def test_five_minutes_one_second_and_one_to_ten_tasks_are_the_default(workers: F
 def test_both_policies_say_whose_plans_they_follow_as_the_function_is_told(workers: Facts) -> None:
     policies = {each["worker"]: each["policy"] for each in told(workers)}
 
-    assert policies["Invoices"] == {
+    assert policies["Workers/Invoices"] == {
         "acceptable_latency": 120,
         "processing_time": 0.25,
         "concurrency": 4,
@@ -160,7 +169,7 @@ def test_one_minute_of_a_gap_is_enough_and_silence_does_nothing(
     workers: Facts, metric: str, comparison: str, threshold: int
 ) -> None:
     found = workers.only(
-        ALARM, Namespace=METRICS, MetricName=metric, Dimensions=[{"Name": "Worker", "Value": "Orders"}]
+        ALARM, Namespace=METRICS, MetricName=metric, Dimensions=[{"Name": "Worker", "Value": "Workers/Orders"}]
     )
     assert (found["ComparisonOperator"], found["Threshold"]) == (comparison, threshold)
     assert (found["Statistic"], found["Period"]) == ("Maximum", 60)
@@ -185,7 +194,7 @@ def test_the_largest_step_that_fits_a_gap_is_taken(gap: int) -> None:
 
 
 def test_there_is_one_function_for_a_cluster_and_stack_beside_the_workers(synthesized: Synthesized) -> None:
-    assert [each["worker"] for each in told(synthesized.workers)] == ["Orders", "Invoices"]
+    assert [each["worker"] for each in told(synthesized.workers)] == ["Workers/Orders", "Workers/Invoices"]
     assert synthesized.workers.count("Lambda::Function") == 1
     assert synthesized.others.count("Lambda::Function") == 2
     assert synthesized.platform.count("Lambda::Function") == 0
@@ -285,16 +294,9 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], sentence: str) 
         Scaling.for_latency(**options)
 
 
-def test_two_workers_of_one_name_would_follow_each_others_plans() -> None:
-    stack = Stack()
-    ours = cluster(stack)
-    worker(stack, "Orders", ours)
-    with pytest.raises(ValueError, match="two workers are called Orders"):
-        ours.scaling_planner(stack).plan_for(
-            ("Orders", {}),  # type: ignore[arg-type]
-            queue=WorkerQueue(stack, "Queue"),
-            service_name="service",
-        )
+def test_workers_of_one_name_have_plans_of_their_own(synthesized: Synthesized) -> None:
+    (orders,) = [each["worker"] for each in told(synthesized.others) if each["worker"].endswith("/Orders")]
+    assert orders == "Others/Orders"
 
 
 def test_clusters_of_one_name_have_a_planner_each() -> None:
@@ -305,21 +307,29 @@ def test_clusters_of_one_name_have_a_planner_each() -> None:
     assert first.scaling_planner(stack) is not second.scaling_planner(stack)
 
 
-def test_more_workers_than_a_function_can_be_told_of_are_refused() -> None:
-    stack = Stack()
-    ours = cluster(stack)
+def test_a_further_rule_names_the_workers_that_fit_into_no_input(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path))
+    stack = Stack(app, "Workers")
+    ours = cluster(stack, reserve_concurrency=True)
     planner, queue = ours.scaling_planner(stack), WorkerQueue(stack, "Queue")
+    names = [f"Workers/W{number}" for number in range(40)]
+    for name in names:
+        found = Scaling.for_latency().planned(name, concurrency=10)
+        assert found is not None
+        planner.plan_for(found, queue=queue, service_name="n" * 80)
+    app.synth()
+    facts = Facts(json.loads((tmp_path / "Workers.template.json").read_text()))
 
-    def plan_for(many: int) -> None:
-        for number in range(many):
-            found = Scaling.for_latency().planned(f"W{number}", concurrency=10)
-            assert found is not None
-            planner.plan_for(found, queue=queue, service_name="n" * 80)
+    assert [each["worker"] for each in told(facts)] == names
+    assert 1 < len(rules(facts)) < 10
+    assert max(len(filled_in(rule, "n" * 80)) for rule in rules(facts)) <= 8_192
+    assert facts.count("Lambda::Permission") == len(rules(facts))
+    # Each rule calls at the same moment, and a call that finds no room would have to wait for it.
+    assert function(facts)["ReservedConcurrentExecutions"] == len(rules(facts))
 
-    with pytest.raises(
-        ValueError, match=r"W\d: to tell the scaling planner of \d workers may take \d+ bytes, and Lambda"
-    ):
-        plan_for(9)
+
+def test_nothing_is_reserved_of_the_functions_that_an_account_may_run_unless_you_ask(workers: Facts) -> None:
+    assert "ReservedConcurrentExecutions" not in function(workers)
 
 
 def test_the_simulator_runs_the_very_code_that_would_be_deployed(synthesized: Synthesized) -> None:
@@ -332,7 +342,7 @@ def test_the_simulator_runs_the_very_code_that_would_be_deployed(synthesized: Sy
 def test_the_simulator_keeps_the_latency_of_a_burst(synthesized: Synthesized) -> None:
     service = read_service(synthesized.folder, name="Workers/Orders")
     assert service.planner is not None
-    assert service.planner.worker == "Orders"
+    assert service.planner.worker == "Workers/Orders"
     assert {alarm.threshold for alarm in service.alarms} == {1, -1}
 
     result = simulate(service, built_in("burst"), slo=300)

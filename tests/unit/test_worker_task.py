@@ -111,7 +111,7 @@ def test_the_container_can_write_to_its_temporary_volume_only(stacks: dict[str, 
 
 def test_the_container_learns_its_name_and_how_long_it_may_stop(container: dict[str, Any]) -> None:
     assert variables(container) == {
-        "WORKER_NAME": "Orders",
+        "WORKER_NAME": "plain/Task",
         "HEALTH_FILE": "/tmp/healthy",
         "STOP_TIMEOUT_SECONDS": "120",
     }
