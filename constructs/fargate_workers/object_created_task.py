@@ -14,6 +14,7 @@ from constructs import Construct
 
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers._around_task import AroundTask
+from fargate_workers._qualified_name import qualify
 from fargate_workers._run_task import environment_override, run_task
 from fargate_workers._service_queue import undelivered_queue
 from fargate_workers._service_role import allow
@@ -100,6 +101,7 @@ class ObjectCreatedTask(AroundTask, Construct):
             cluster=cluster,
             image=image,
             name=id,
+            qualified_name=qualify(scope, id),
             command=command,
             cpu=cpu,
             memory_mib=memory_mib,

@@ -17,6 +17,7 @@ from constructs import Construct
 from fargate_workers._around_task import AroundTask
 from fargate_workers._aws import arn
 from fargate_workers._durations import seconds
+from fargate_workers._qualified_name import qualify
 from fargate_workers._queue_worker_checks import Pacing, check_choices, check_sizes, check_times
 from fargate_workers._timing import in_seconds
 from fargate_workers.alarm import add_alarm
@@ -139,6 +140,8 @@ class QueueWorker(AroundTask, Construct):
         processes = max(1, min(cpu // 1_024, concurrency))
         check_sizes(id, concurrency=concurrency, processes=processes, spot_from=spot_from, max_tasks=self.max_tasks)
         check_choices(id, pacing=pacing, max_downstream_rate=max_downstream_rate, recycle_after=recycle_after)
+        name = qualify(scope, id)
+        planned = self.scaling.planned(name, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
         redis = _redis_of(id, claims, cache, counts_rate=max_downstream_rate is not None)
 
         self.task = WorkerTask(
@@ -147,6 +150,7 @@ class QueueWorker(AroundTask, Construct):
             cluster=cluster,
             image=image,
             name=id,
+            qualified_name=name,
             command=command,
             cpu=cpu,
             memory_mib=memory_mib,
@@ -181,8 +185,6 @@ class QueueWorker(AroundTask, Construct):
         )
         if redis is not None:
             redis.let_in(self.task.connections)
-        name = self.task.qualified_name
-        planned = self.scaling.planned(name, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
         failing = add_alarm(
             self, handler_failing_alarm(worker_name=id, qualified_name=name), subject=id, alerts=self.alerts
         )

@@ -15,6 +15,7 @@ from constructs import Construct
 from fargate_workers import stopped_tasks
 from fargate_workers._around_task import AroundTask
 from fargate_workers._event_rule import event_rule
+from fargate_workers._qualified_name import qualify
 from fargate_workers._run_task import environment_override, run_task
 from fargate_workers._service_queue import undelivered_queue
 from fargate_workers.alarm import add_alarm
@@ -85,6 +86,7 @@ class ScheduledTask(AroundTask, Construct):
             cluster=cluster,
             image=image,
             name=id,
+            qualified_name=qualify(scope, id),
             command=command,
             cpu=cpu,
             memory_mib=memory_mib,

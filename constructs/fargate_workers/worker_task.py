@@ -5,7 +5,7 @@ from functools import cache, cached_property
 from typing import Any, cast
 
 import jsii
-from aws_cdk import Names, Size, Stack
+from aws_cdk import Size
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -16,6 +16,7 @@ from fargate_workers._access import Access
 from fargate_workers._acknowledge import acknowledge
 from fargate_workers._aws import account, arn
 from fargate_workers._durations import seconds
+from fargate_workers._qualified_name import qualify
 from fargate_workers._task_size import check_task_size
 from fargate_workers.container_image import Architecture, cpu_architecture
 from fargate_workers.worker_cluster import WorkerCluster
@@ -37,8 +38,9 @@ class WorkerTask(Construct):
     The task may connect anywhere by HTTPS, and besides to whatever `connections` allows; nothing may connect to it.
 
     image: The container's image.
-    name: What alarms and log streams call the task. Its log, metrics and claims go by `qualified_name`, which nothing
-        else in the account and region has: the stack's name and the construct's path, such as `shop-Workers/Orders`.
+    name: What alarms and log streams call the task.
+    qualified_name: What its log, metrics and claims go by, and nothing else in the account and region. Default: the
+        stack's name and the construct's path in it, such as `shop-Workers/Orders`.
     command: What the container runs. Default: the image's own command.
     cpu, memory_mib: The task's size. Default: 256 (a quarter of a vCPU) and 512 MiB, the smallest.
     architecture: "arm64" (cheaper) or "x86_64"; the image must be built for it. Default: "arm64".
@@ -60,6 +62,7 @@ class WorkerTask(Construct):
         cluster: WorkerCluster,
         image: ecs.ContainerImage,
         name: str,
+        qualified_name: str | None = None,
         command: Sequence[str] | None = None,
         cpu: int = 256,
         memory_mib: int = 512,
@@ -78,7 +81,7 @@ class WorkerTask(Construct):
         check_task_size(name, cpu=cpu, memory_mib=memory_mib)
         self.cluster = cluster
         self.name = name
-        self.qualified_name = _qualified_name(self)
+        self.qualified_name = qualified_name or qualify(scope, id)
         self.container_name = "worker"
         if secrets:
             cluster.add_endpoint("secretsmanager")
@@ -210,12 +213,6 @@ class WorkerTask(Construct):
                 "ecr:GetAuthorizationToken knows no resource; pulling is granted on the image's own repository."
             )
         acknowledge(self.task_definition, findings)
-
-
-def _qualified_name(task: Construct) -> str:
-    # A construct around a task calls it Task: the task goes by the name of what it is part of.
-    path = Names.stack_relative_construct_path(task).removesuffix("/Task")
-    return f"{Stack.of(task).stack_name}/{path}"
 
 
 def _role(scope: Construct, id: str, managed_policies: Sequence[iam.IManagedPolicy] = ()) -> iam.IRole:
