@@ -31,6 +31,9 @@ Reason = Literal[
     "at the limit",
 ]
 
+#: Seconds of work, and the messages they were for.
+Work = tuple[float, float]
+
 #: Changes of capacity by which both policies answer a gap: the largest that fits, the rest a minute later. At most 20.
 #: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html
 LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 70, 100, 150, 250, 500)
@@ -89,7 +92,7 @@ class Observation:
     desired, running: The service's tasks.
     arrivals: NumberOfMessagesSent of the last minutes, oldest first, None where there is no datapoint. About a minute
         late; HISTORY minutes are enough.
-    work: Sum and count of WorkSeconds of the same minutes; None where there is no datapoint.
+    work: Seconds of work and messages of the same minutes: WorkSeconds' sum and count; None where there is none.
     """
 
     visible: float
@@ -98,7 +101,7 @@ class Observation:
     running: int
     oldest_age: float | None = None
     arrivals: Sequence[float | None] = ()
-    work: Sequence[tuple[float, float] | None] = ()
+    work: Sequence[Work | None] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +200,7 @@ def _gaps(policy: Policy, seen: Observation, wish: _Wish, *, limit: float) -> tu
     return 0, 0, "steady" if known else "arrivals unknown"
 
 
-def seconds_per_message(work: Sequence[tuple[float, float] | None]) -> float | None:
+def seconds_per_message(work: Sequence[Work | None]) -> float | None:
     """The mean work of the newest messages, from as many minutes as it takes to be sure; None without any."""
     total = messages = 0.0
     for minutes, datapoint in enumerate(reversed(work), start=1):
@@ -207,6 +210,18 @@ def seconds_per_message(work: Sequence[tuple[float, float] | None]) -> float | N
         if messages >= ENOUGH_MESSAGES and minutes >= ENOUGH_MINUTES:
             break
     return total / messages if messages else None
+
+
+def work_of_queue(in_flight: Sequence[float | None], deleted: Sequence[float | None]) -> list[Work | None]:
+    """The work of each minute as a queue betrays it, for an image that does not report any: Little's law.
+
+    While `in_flight` messages were worked on for a minute, `deleted` were finished. What was fetched ahead, or failed
+    and stays hidden, counts as worked on: rather too much than too little. Until some minutes have finished something
+    nothing is known, because the first of them see more begun than finished.
+    """
+    work = [None if a is None or b is None else (a * 60.0, b) for a, b in zip(in_flight, deleted, strict=True)]
+    known = sum(1 for each in work if each is not None and each[1]) >= ENOUGH_MINUTES
+    return work if known else [None] * len(work)
 
 
 def loads_of(arrivals: Sequence[float | None], *, window: int, task_seconds: float) -> list[float]:

@@ -62,9 +62,12 @@ class Aws:
             self.published[dimension["Value"], datum["MetricName"]] = datum["Value"]
             self.stamps.add(datum["Timestamp"])
 
-    def knows(self, *results: dict[str, Any], then: str | None = None) -> None:
+    def knows(self, *results: dict[str, Any], then: str | None = None, of_queues: Sequence[Any] = ()) -> None:
+        """The first reading; and the second, which is made only for workers that report no work."""
         answer: dict[str, Any] = {"MetricDataResults": list(results)} | ({"NextToken": then} if then else {})
         self.stubs["cloudwatch"].add_response("get_metric_data", answer)
+        if not then and not any(result["Id"].startswith("messages") for result in results):
+            self.stubs["cloudwatch"].add_response("get_metric_data", {"MetricDataResults": list(of_queues)})
 
     def has(
         self,
@@ -155,6 +158,36 @@ def test_work_is_measured_from_the_workers_own_metric(aws: Aws) -> None:
     assert aws.published["Orders", "BacklogSeconds"] == 90
 
 
+def test_work_is_read_off_the_queue_of_an_image_that_reports_none(aws: Aws) -> None:
+    # 20 tasks hold a message each and finish 600 a minute: 2 s each, where 0.5 s was declared.
+    aws.knows(
+        series("sent0", [600.0] * HISTORY),
+        of_queues=[series("flying0", [20.0] * HISTORY), series("deleted0", [600.0] * HISTORY)],
+    )
+    aws.has(visible=900, in_flight=20, desired=20, running=20)
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "BacklogSeconds"] == 90
+    _, asked = aws.asked
+    metrics = [(query["MetricStat"]["Metric"], query["MetricStat"]["Stat"]) for query in asked["MetricDataQueries"]]
+    assert [(metric["MetricName"], metric["Dimensions"][0]["Value"], stat) for metric, stat in metrics] == [
+        ("ApproximateNumberOfMessagesNotVisible", "orders", "Average"),
+        ("NumberOfMessagesDeleted", "orders", "Sum"),
+    ]
+
+
+def test_a_worker_that_reports_its_work_is_read_once(aws: Aws) -> None:
+    aws.knows(series("sent0", [60.0]), series("messages0", [60.0]), series("seconds0", [30.0]))
+    aws.has()
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert len(aws.asked) == 1
+
+
 def test_an_old_message_hurries(aws: Aws) -> None:
     aws.knows(series("sent0", [1_080.0] * HISTORY), series("age0", [0.0, 290.0, None]))
     aws.has(visible=4_000, desired=20, running=20)
@@ -197,7 +230,7 @@ def test_a_metric_that_continues_on_the_next_page_is_read_to_its_end(aws: Aws) -
     plan_for(ORDERS)
 
     assert aws.published["Orders", "DesiredTasks"] == 12
-    assert [request.get("NextToken") for request in aws.asked] == [None, "more"]
+    assert [request.get("NextToken") for request in aws.asked[:2]] == [None, "more"]
 
 
 def test_cloudwatch_is_asked_for_whole_minutes_of_the_queue_and_of_the_worker(aws: Aws) -> None:
@@ -207,7 +240,7 @@ def test_cloudwatch_is_asked_for_whole_minutes_of_the_queue_and_of_the_worker(aw
 
     plan_for(ORDERS)
 
-    (asked,) = aws.asked
+    asked, _ = aws.asked
     assert (asked["StartTime"], asked["EndTime"]) == (UNTIL - HISTORY * MINUTE, UNTIL)
     metrics = [(query["MetricStat"]["Metric"], query["MetricStat"]) for query in asked["MetricDataQueries"]]
     assert [(m["Namespace"], m["MetricName"], m["Dimensions"][0]["Value"], stat["Stat"]) for m, stat in metrics] == [

@@ -17,6 +17,7 @@ from scaling_planner.arithmetic import (
     loads_of,
     plan,
     seconds_per_message,
+    work_of_queue,
 )
 
 # A message is half a second of one task's work: 120 a minute keep one task busy.
@@ -363,3 +364,16 @@ def test_the_ladder_fits_into_one_policy_and_reaches_every_gap_in_few_minutes() 
 
     assert max(map(minutes_to_close, range(1, 51))) <= 3
     assert max(map(minutes_to_close, range(1, 501))) <= 5
+
+
+def test_a_queue_betrays_how_long_its_messages_take() -> None:
+    assert seconds_per_message(work_of_queue([20.0] * 5, [600.0] * 5)) == 2
+
+
+def test_a_queue_that_has_just_begun_to_move_betrays_nothing() -> None:
+    assert not any(work_of_queue([0.0, 0.0, 20.0, 20.0], [0.0, 0.0, 60.0, 600.0]))
+
+
+def test_a_minute_that_half_is_missing_betrays_nothing() -> None:
+    assert work_of_queue([5.0, None, 5.0, 5.0], [60.0, 60.0, None, 60.0]) == [None] * 4
+    assert work_of_queue([5.0, None, 5.0, 5.0], [60.0, 60.0, 60.0, 60.0]) == [(300, 60), None, (300, 60), (300, 60)]
