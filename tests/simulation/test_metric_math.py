@@ -2,7 +2,7 @@
 
 import pytest
 
-from fargate_workers_toolkit.semantics.metric_math import Expression, MetricMathError, evaluate
+from fargate_workers_toolkit.semantics.metric_math import Expression, MetricMathError, evaluate, in_order
 
 NONE = None
 
@@ -97,3 +97,15 @@ def test_an_expression_knows_whether_one_period_suffices(expression: str, pointw
 def test_series_functions_nest() -> None:
     assert evaluate("RUNNING_SUM(DIFF(a) + 1)", {"a": [1, 3, 3]}) == [NONE, 3, 4]
     assert evaluate("MAX(DIFF(a)) + AVG(a)", {"a": [1, 3, 5]}) == [5, 5, 5]
+
+
+def test_expressions_come_after_those_they_name_however_long_the_chain() -> None:
+    chain = {"gap": "need - running", "need": "CEIL(load + drain)", "drain": "visible / rate", "load": "sent / rate"}
+    names = [name for name, _ in in_order(chain)]
+    assert names[-2:] == ["need", "gap"]
+    assert dict(in_order(chain)) == chain
+
+
+def test_expressions_that_need_each_other_are_refused() -> None:
+    with pytest.raises(MetricMathError, match=r"Expressions need each other: (a, b, a|b, a, b)"):
+        in_order({"a": "b + 1", "b": "a + 1"})

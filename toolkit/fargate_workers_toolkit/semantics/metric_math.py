@@ -9,6 +9,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 
 Series = list[float | None]
 """One value a period, oldest first; None where there is no datapoint."""
@@ -30,6 +31,15 @@ def evaluate(expression: str, series: Mapping[str, Sequence[float | None]], *, p
     Raises MetricMathError for syntax, names and functions that are not supported.
     """
     return Expression.parse(expression, names=tuple(series), period=period).series(series)
+
+
+def in_order(expressions: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Expressions by name, those that others name first. Raises MetricMathError where they name each other in turn."""
+    graph = {name: expressions.keys() & set(re.findall(r"\w+", text)) for name, text in expressions.items()}
+    try:
+        return [(name, expressions[name]) for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        raise MetricMathError(f"Expressions need each other: {', '.join(error.args[1])}.") from None
 
 
 class Expression:

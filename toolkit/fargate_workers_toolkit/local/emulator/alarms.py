@@ -81,7 +81,7 @@ class Alarms:
         }
         period = max(int(stat["Period"]) for stat in stats.values())
         expressions = {query["Id"]: query["Expression"] for query in queries if "Expression" in query}
-        for name, expression in _in_order(expressions):
+        for name, expression in metric_math.in_order(expressions):
             series[name] = metric_math.evaluate(expression, series, period=period)
         returned = next(query["Id"] for query in queries if _is_true(query.get("ReturnData", True)))
         return series[returned][1:]
@@ -117,13 +117,6 @@ def _not_when_a_datapoint_comes(_alarm: Alarm) -> None:
 
 def _statistic(points: list[dict[str, Any]], statistic: str) -> float | None:
     return cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points)
-
-
-def _in_order(expressions: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Expressions that others name come first."""
-    names = set(expressions)
-    rank = {name: sum(other in text for other in names - {name}) for name, text in expressions.items()}
-    return sorted(expressions.items(), key=lambda item: rank[item[0]])
 
 
 def _is_true(value: object) -> bool:
