@@ -26,8 +26,12 @@ def queue_worker_alarms(
     max_tasks: int,
     acceptable_age_seconds: int,
     max_processing_seconds: int = 900,
+    planned: bool = False,
 ) -> list[AlarmDefinition]:
-    """The alarms of a queue, its dead-letter queue and the service that drains it."""
+    """The alarms of a queue, its dead-letter queue and the service that drains it.
+
+    planned: Whether a function plans its tasks. Default: no.
+    """
     visible = _queue(queue_name, "ApproximateNumberOfMessagesVisible")
     running = _running_tasks(cluster_name, service_name)
     # A handler may take all its time over one message, so "nothing finished" counts only after that.
@@ -63,7 +67,7 @@ def queue_worker_alarms(
     if max_tasks > min_tasks:
         alarms.append(_at_max_capacity(visible, running, cluster_name, service_name, max_tasks))
     if min_tasks >= 1:
-        alarms.append(_scaling_metric_missing(visible, queue_name))
+        alarms.append(_scaling_metric_missing(visible, queue_name, planned=planned))
     return alarms
 
 
@@ -312,11 +316,13 @@ def _at_max_capacity(
     )
 
 
-def _scaling_metric_missing(visible: Metric, queue_name: str) -> AlarmDefinition:
+def _scaling_metric_missing(visible: Metric, queue_name: str, *, planned: bool) -> AlarmDefinition:
+    # The planner asks the queue itself for its depth, but only CloudWatch for what arrives.
+    consequence = "tasks are added for what waits, and none is removed" if planned else "the service no longer scales"
     return AlarmDefinition(
         id="ScalingMetricMissing",
         symptom="the queue has reported no depth for 15 minutes.",
-        meaning="A queue that tasks poll reports every minute. Without it the service no longer scales.",
+        meaning=f"A queue that tasks poll reports every minute. Without it {consequence}.",
         first_command=_queue_attributes(queue_name),
         metrics={"visible": visible},
         comparison="<",

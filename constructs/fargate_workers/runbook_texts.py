@@ -171,7 +171,8 @@ TEXTS: dict[str, RunbookText] = {
         steps=(
             f"Are tasks running and polling? {_TASKS}",
             "Is there trouble in the region? https://health.aws.amazon.com",
-            "While it lasts the service keeps its number of tasks. Set it by hand if work piles up: "
+            "While it lasts no task is removed, and only the scaling planner's workers get more. "
+            "Set the number by hand if work piles up: "
             "`aws ecs update-service --cluster <cluster> --service <service> --desired-count <tasks>`",
         ),
         over="ApproximateNumberOfMessagesVisible has a value every minute again.",

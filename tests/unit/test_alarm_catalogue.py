@@ -12,7 +12,9 @@ from fargate_workers_toolkit.semantics.metric_math import evaluate
 Series = Sequence[float | None]
 
 
-def worker(*, min_tasks: int = 1, max_tasks: int = 10, max_processing_seconds: int = 900) -> dict[str, AlarmDefinition]:
+def worker(
+    *, min_tasks: int = 1, max_tasks: int = 10, max_processing_seconds: int = 900, planned: bool = False
+) -> dict[str, AlarmDefinition]:
     return by_id(
         catalogue.queue_worker_alarms(
             queue_name="orders",
@@ -24,6 +26,7 @@ def worker(*, min_tasks: int = 1, max_tasks: int = 10, max_processing_seconds: i
             max_tasks=max_tasks,
             acceptable_age_seconds=300,
             max_processing_seconds=max_processing_seconds,
+            planned=planned,
         )
     )
 
@@ -153,6 +156,14 @@ def test_only_silence_raises_the_missing_scaling_metric() -> None:
 
     assert alarm.missing_data == "breaching"
     assert (alarm.comparison, alarm.threshold, alarm.evaluation_periods) == ("<", 0, 15)
+
+
+def test_a_planner_still_adds_tasks_for_a_queue_that_cloudwatch_does_not_hear_of() -> None:
+    meanings = [worker(planned=planned)["ScalingMetricMissing"].meaning for planned in (False, True)]
+    assert [meaning.split("Without it ")[1] for meaning in meanings] == [
+        "the service no longer scales.",
+        "tasks are added for what waits, and none is removed.",
+    ]
 
 
 def test_a_failing_handler_is_told_after_three_of_five_minutes() -> None:
