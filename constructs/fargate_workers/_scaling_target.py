@@ -1,5 +1,6 @@
 """A service that Application Auto Scaling may resize, and the policies that do: L1 resources, one call each."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,7 +19,11 @@ _Alarm = cloudwatch.CfnAlarm
 
 
 class ScalingTarget:
-    """The tasks of one service. Expressions read `visible` and `in_flight` messages and `running` tasks, per minute."""
+    """The tasks of one service.
+
+    Expressions read, per minute: messages `visible`, `in_flight`, `sent`, `received` and `deleted`, the age of the
+    `oldest`, and `running` tasks.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,10 @@ class ScalingTarget:
         self._metrics = {
             "visible": Metric(namespace="AWS/SQS", name="ApproximateNumberOfMessagesVisible", dimensions=queue),
             "in_flight": Metric(namespace="AWS/SQS", name="ApproximateNumberOfMessagesNotVisible", dimensions=queue),
+            "oldest": Metric(namespace="AWS/SQS", name="ApproximateAgeOfOldestMessage", dimensions=queue),
+            "sent": Metric(namespace="AWS/SQS", name="NumberOfMessagesSent", dimensions=queue, statistic="Sum"),
+            "received": Metric(namespace="AWS/SQS", name="NumberOfMessagesReceived", dimensions=queue, statistic="Sum"),
+            "deleted": Metric(namespace="AWS/SQS", name="NumberOfMessagesDeleted", dimensions=queue, statistic="Sum"),
             "running": Metric(namespace="AWS/ECS", name="CPUUtilization", dimensions=service, statistic="SampleCount"),
         }
         # No role: ECS is scaled through Application Auto Scaling's service-linked role.
@@ -53,7 +62,7 @@ class ScalingTarget:
     def step(
         self,
         name: str,
-        expression: str,
+        expression: str | Mapping[str, str],
         *,
         threshold: int,
         minutes: int,
@@ -61,15 +70,16 @@ class ScalingTarget:
         adjustments: Sequence[Adjustment],
         cooldown: int,
     ) -> None:
-        """Adjust the number of tasks when `expression` has been at `threshold` or above for so many whole minutes."""
+        """Adjust the number of tasks when `expression` has been at `threshold` or above for so many whole minutes.
+
+        Of several expressions, by name, the last one.
+        """
         policy = self._step_policy(name, kind=kind, adjustments=adjustments, cooldown=cooldown)
         _Alarm(
             self._scope,
             f"{name}Alarm",
             alarm_description=_description(name),
-            metrics=metric_queries(
-                {key: metric for key, metric in self._metrics.items() if key in expression}, expression, period=60
-            ),
+            metrics=metric_queries(self._read_by(expression), expression, period=60),
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
             evaluation_periods=minutes,
@@ -125,10 +135,14 @@ class ScalingTarget:
                 scale_out_cooldown=scale_out_cooldown,
                 scale_in_cooldown=scale_in_cooldown,
                 customized_metric_specification=_Policy.CustomizedMetricSpecificationProperty(
-                    metrics=metric_queries(self._metrics, expression, period=None)
+                    metrics=metric_queries(self._read_by(expression), expression, period=None)
                 ),
             ),
         )
+
+    def _read_by(self, expression: str | Mapping[str, str]) -> dict[str, Metric]:
+        text = expression if isinstance(expression, str) else " ".join(expression.values())
+        return {key: metric for key, metric in self._metrics.items() if re.search(rf"\b{key}\b", text)}
 
     def _step_policy(
         self, name: str, *, kind: AdjustmentType, adjustments: Sequence[Adjustment], cooldown: int

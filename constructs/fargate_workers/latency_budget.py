@@ -1,4 +1,4 @@
-"""What a worker asks of the scaling planner, and whether it can be had. Pure arithmetic; knows nothing of the CDK."""
+"""What a worker asks of scaling by latency, and whether it can be had. Pure arithmetic; knows nothing of the CDK."""
 
 import math
 from collections.abc import Mapping
@@ -16,6 +16,10 @@ PROCESSING_TIME = 1.0
 LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 70, 100, 150, 250, 500)
 REACTION = 150
 
+# Until a sleeping service works, without the planner: two minutes asleep, a third by which metrics are late, and the
+# start of a task.
+WAKE = 240
+
 
 class PlannedWorker(NamedTuple):
     """A worker's name, and its policy as the planner takes it: seconds, and messages per second."""
@@ -32,6 +36,7 @@ class LatencyBudget:
     processing_time: float = PROCESSING_TIME
     max_downstream_rate: float | None = None
     mode: Mode = "balanced"
+    function: bool = True
 
     def __post_init__(self) -> None:
         if self.acceptable_latency < 1:
@@ -41,8 +46,8 @@ class LatencyBudget:
             )
         if self.processing_time <= 0:
             raise ValueError(
-                f"for_latency: processing_time is {self.processing_time:g} s; give a first guess above 0, the planner "
-                "measures the rest."
+                f"for_latency: processing_time is {self.processing_time:g} s; every message takes a little, "
+                "use more than 0."
             )
         if self.max_downstream_rate is not None and self.max_downstream_rate <= 0:
             raise ValueError(
@@ -59,7 +64,30 @@ class LatencyBudget:
 
         max_downstream_rate: The worker's own, used where the scaling names none.
         """
-        rate = max_downstream_rate if self.max_downstream_rate is None else self.max_downstream_rate
+        rate = self._rate(max_downstream_rate)
+        # Whether it can be had: the planner finds the most tasks anew, by the time that it measures.
+        self.most_tasks(
+            worker,
+            concurrency=concurrency,
+            min_tasks=min_tasks,
+            max_tasks=max_tasks,
+            max_downstream_rate=max_downstream_rate,
+        )
+        policy = {
+            "acceptable_latency": self.acceptable_latency,
+            "processing_time": self.processing_time,
+            "concurrency": concurrency,
+            "min_tasks": min_tasks,
+            "max_tasks": max_tasks,
+            "mode": self.mode,
+        }
+        return PlannedWorker(worker, policy if rate is None else {**policy, "max_downstream_rate": rate})
+
+    def most_tasks(
+        self, worker: str, *, concurrency: int, min_tasks: int, max_tasks: int, max_downstream_rate: float | None
+    ) -> int:
+        """As many tasks as the downstream bears, by the declared processing time. Raises ValueError as `planned`."""
+        rate = self._rate(max_downstream_rate)
         most = max_tasks
         if rate is not None:
             most = min(most, max(1, math.floor(rate * self.processing_time / concurrency)))
@@ -70,15 +98,15 @@ class LatencyBudget:
                 f"{REACTION} s to help; set min_tasks to {warm}, so that the tasks already there bear a jump to full "
                 f"load, or accept {REACTION} s."
             )
-        policy = {
-            "acceptable_latency": self.acceptable_latency,
-            "processing_time": self.processing_time,
-            "concurrency": concurrency,
-            "min_tasks": min_tasks,
-            "max_tasks": max_tasks,
-            "mode": self.mode,
-        }
-        return PlannedWorker(worker, policy if rate is None else {**policy, "max_downstream_rate": rate})
+        if not self.function and min_tasks == 0 and self.acceptable_latency < WAKE:
+            raise ValueError(
+                f"{worker}: acceptable_latency is {in_words(self.acceptable_latency)}, but without the function a "
+                f"sleeping service takes about {WAKE} s to wake; set min_tasks to 1, or accept {WAKE} s."
+            )
+        return max(most, min_tasks)
+
+    def _rate(self, of_worker: float | None) -> float | None:
+        return of_worker if self.max_downstream_rate is None else self.max_downstream_rate
 
 
 def warm_tasks(most: int, *, acceptable_latency: int) -> int:

@@ -141,7 +141,6 @@ class QueueWorker(AroundTask, Construct):
         check_sizes(id, concurrency=concurrency, processes=processes, spot_from=spot_from, max_tasks=self.max_tasks)
         check_choices(id, pacing=pacing, max_downstream_rate=max_downstream_rate, recycle_after=recycle_after)
         name = qualify(scope, id)
-        planned = self.scaling.planned(name, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
         redis = _redis_of(id, claims, cache, counts_rate=max_downstream_rate is not None)
 
         self.task = WorkerTask(
@@ -213,12 +212,14 @@ class QueueWorker(AroundTask, Construct):
             # The cluster must know Spot before the service asks for it.
             self.service.node.add_dependency(cluster.cluster)
         self.service_name = self.service.service_name
-        self.scaling.scale(
+        planned = self.scaling.scale(
             self,
             cluster_name=cluster.cluster_name,
             service_name=self.service_name,
             queue_name=self.worker_queue.queue_name,
-            planned=planned,
+            worker=name,
+            concurrency=concurrency,
+            max_downstream_rate=max_downstream_rate,
         )
         if planned is not None:
             cluster.scaling_planner(self).plan_for(planned, queue=self.worker_queue, service_name=self.service_name)
@@ -234,6 +235,7 @@ class QueueWorker(AroundTask, Construct):
                 max_tasks=self.max_tasks,
                 acceptable_age_seconds=acceptable_age_seconds,
                 max_processing_seconds=max_processing_seconds,
+                planned=planned is not None,
             )
         }
 

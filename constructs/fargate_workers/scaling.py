@@ -1,7 +1,7 @@
 """How a queue worker's service follows its queue."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_cdk import Duration
@@ -19,6 +19,7 @@ from fargate_workers.latency_budget import (
     Mode,
     PlannedWorker,
 )
+from fargate_workers.latency_expressions import LatencyExpressions, latency_expressions
 from fargate_workers.scaling_planner import NAMESPACE
 from fargate_workers.step_scaling import (
     Adjustment,
@@ -48,6 +49,10 @@ _SCALE_IN_COOLDOWN = 300
 # A gap is one between tasks planned and desired, so that those on their way are counted: nothing must be waited for.
 _PLANNED_OUT_COOLDOWN = 0
 _PLANNED_IN_COOLDOWN = 60
+# Without a planner a gap is one between tasks needed and running, and what was ordered shows there three minutes later.
+# Until then only the rest of a larger gap is added, and nothing removed.
+_UNTIL_SEEN = 180
+_SPARE_MINUTES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,7 @@ class Scaling:
         min_tasks: int = 1,
         max_tasks: int = 10,
         mode: Mode = "balanced",
+        function: bool = True,
     ) -> "Scaling":
         """Run as many tasks as it takes for messages not to wait longer than you accept.
 
@@ -88,7 +94,8 @@ class Scaling:
         acceptable_latency: How long a message may wait. A task more takes about 150 s to help; to accept less,
             `min_tasks` must bear the beginning of a burst, and how many that takes is said at synthesis. Default:
             5 minutes.
-        processing_time: How long one message takes, until that has been measured. Default: 1 s.
+        processing_time: How long one message takes, until that has been measured; without the function, ever. Default:
+            1 s; none without the function.
         max_downstream_rate: Messages per second that what lies behind the worker can take; no more tasks are run than
             that takes. Default: the worker's own `max_downstream_rate`, if it has one.
         min_tasks: 0 lets the service sleep after three minutes without a message; the first one wakes it within one or
@@ -96,10 +103,20 @@ class Scaling:
         max_tasks: Default: 10.
         mode: "cost" keeps no tasks in reserve, and adds some only when messages have waited for half of the acceptable
             latency instead of a fifth. Default: "balanced".
+        function: False does without it: two alarms do the arithmetic once a minute, in metric math, over what SQS and
+            ECS report free of charge. They measure no work, so `processing_time` must be said: said too long, it costs
+            tasks; said too short, some are added only when messages have waited for half of the acceptable latency.
+            In: after five minutes that did not need them. With `min_tasks=0` a third alarm wakes the service, within
+            about four minutes, or 15 more after six hours without a message. While metrics are missing, the service
+            keeps its tasks. Default: True.
 
         Raises ValueError for values that make no sense; the worker does for a latency that its tasks cannot keep.
         """
         _check_tasks(min_tasks, max_tasks)
+        if not function and processing_time is None:
+            raise ValueError(
+                "for_latency: without the function nothing measures how long a message takes; say processing_time."
+            )
         return Scaling(
             min_tasks=min_tasks,
             max_tasks=max_tasks,
@@ -110,6 +127,7 @@ class Scaling:
                 else processing_time.to_milliseconds() / 1_000,
                 max_downstream_rate=max_downstream_rate,
                 mode=mode,
+                function=function,
             ),
         )
 
@@ -171,7 +189,7 @@ class Scaling:
         self, worker: str, *, concurrency: int, max_downstream_rate: float | None = None
     ) -> PlannedWorker | None:
         """What a planner has to know of a worker with these options; None where no planner is needed."""
-        if self.latency_budget is None:
+        if self.latency_budget is None or not self.latency_budget.function:
             return None
         return self.latency_budget.planned(
             worker,
@@ -188,20 +206,44 @@ class Scaling:
         cluster_name: str,
         service_name: str,
         queue_name: str,
-        planned: PlannedWorker | None = None,
-    ) -> None:
-        """Place what scales one service: its scalable target, policies and alarms. `planned`: see there."""
+        worker: str,
+        concurrency: int,
+        max_downstream_rate: float | None = None,
+    ) -> PlannedWorker | None:
+        """Place what scales the service of one worker: its scalable target, policies and alarms.
+
+        Returns what a planner has to be told, as `planned` does.
+        """
+        planned = self.planned(worker, concurrency=concurrency, max_downstream_rate=max_downstream_rate)
+        budget, most_tasks = self.latency_budget, self.max_tasks
+        if budget is not None and not budget.function:
+            most_tasks = budget.most_tasks(
+                worker,
+                concurrency=concurrency,
+                min_tasks=self.min_tasks,
+                max_tasks=self.max_tasks,
+                max_downstream_rate=max_downstream_rate,
+            )
         target = ScalingTarget(
             scope,
             cluster_name=cluster_name,
             service_name=service_name,
             queue_name=queue_name,
             min_tasks=self.min_tasks,
-            max_tasks=self.max_tasks,
+            max_tasks=most_tasks,
         )
         if planned is not None:
             _follow_planner(target, planned)
-            return
+        elif budget is not None:
+            expressions = latency_expressions(
+                budget, concurrency=concurrency, min_tasks=self.min_tasks, most_tasks=most_tasks
+            )
+            _follow_expressions(target, expressions, sleeps=self.min_tasks == 0)
+        else:
+            self._follow_queue(target)
+        return planned
+
+    def _follow_queue(self, target: ScalingTarget) -> None:
         if self.min_tasks == 0:
             self._wake(target)
         if self.backlog_per_task is not None:
@@ -299,6 +341,26 @@ def _follow_planner(target: ScalingTarget, planned: PlannedWorker) -> None:
             adjustments=steps,
             cooldown=cooldown,
             metadata=metadata,
+        )
+
+
+def _follow_expressions(target: ScalingTarget, expressions: LatencyExpressions, *, sleeps: bool) -> None:
+    adding = climbing(LADDER)
+    removing = [replace(step, change=-step.change) for step in adding]
+    policies = [
+        ("ScaleOut", expressions.scale_out, 1, adding),
+        ("ScaleIn", expressions.scale_in, _SPARE_MINUTES, removing),
+        *([("WakeUp", expressions.wake_up, _ASLEEP_MINUTES, adding)] if sleeps else []),
+    ]
+    for name, expression, minutes, steps in policies:
+        target.step(
+            name,
+            expression,
+            threshold=1,
+            minutes=minutes,
+            kind="ChangeInCapacity",
+            adjustments=steps,
+            cooldown=_UNTIL_SEEN,
         )
 
 

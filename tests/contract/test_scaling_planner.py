@@ -7,7 +7,7 @@ import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 
-from fargate_workers import QueueWorker, Scaling, WorkerCluster, latency_budget, scaling_planner
+from fargate_workers import QueueWorker, Scaling, WorkerCluster, latency_budget, latency_expressions, scaling_planner
 from scaling_planner import arithmetic, publishing
 from scaling_planner.arithmetic import Policy
 from scaling_planner.settings import Worker, workers
@@ -67,6 +67,11 @@ def test_the_policies_answer_what_is_published() -> None:
     assert scaling_planner.NAMESPACE == publishing.NAMESPACE
     assert latency_budget.LADDER == arithmetic.LADDER
     assert latency_budget.REACTION == arithmetic.REACTION
+
+
+def test_without_a_function_the_arithmetic_has_the_same_numbers() -> None:
+    for name in ("LEAST_DRAIN", "PATIENCE", "ROOM", "TOLERANCE"):
+        assert getattr(latency_expressions, name) == getattr(arithmetic, name)
 
 
 def test_every_policy_a_construct_writes_is_one_the_planner_takes() -> None:

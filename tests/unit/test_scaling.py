@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_applicationautoscaling as autoscaling
 
+from fargate_workers.latency_budget import LADDER, LatencyBudget
+from fargate_workers.latency_expressions import Expressions, latency_expressions
 from fargate_workers.scaling import DEFAULT_STEPS, Scaling
 from tests.unit.stack_facts import Facts, synthesize
 
@@ -16,9 +18,20 @@ ALARM = "CloudWatch::Alarm"
 
 def scaled(scaling: Scaling) -> Any:
     def build(stack: Stack) -> None:
-        scaling.scale(stack, cluster_name="cluster", service_name="service", queue_name="queue")
+        scaling.scale(
+            stack,
+            cluster_name="cluster",
+            service_name="service",
+            queue_name="queue",
+            worker="Orders",
+            concurrency=10,
+        )
 
     return build
+
+
+def without_function(**options: Any) -> Scaling:
+    return Scaling.for_latency(**{"function": False, "processing_time": Duration.millis(500)} | options)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +44,8 @@ def stacks() -> dict[str, Facts]:
             "fixed": scaled(Scaling.on_queue_depth(min_tasks=3, max_tasks=3)),
             "tracking": scaled(Scaling.on_backlog_per_task(100)),
             "tracking-asleep": scaled(Scaling.on_backlog_per_task(1, min_tasks=0)),
+            "latency": scaled(without_function()),
+            "latency-asleep": scaled(without_function(min_tasks=0, max_downstream_rate=80)),
         }
     )
 
@@ -180,6 +195,74 @@ def test_the_intervals_of_queue_processing_fargate_service_are_accepted() -> Non
     with pytest.raises(ValueError, match="never needed"):
         Scaling.on_queue_depth(intervals, max_tasks=2)
     assert Scaling.on_queue_depth(intervals).steps == ((100, 1), (500, 5))
+
+
+def chain(found: dict[str, Any]) -> Expressions:
+    return {each["Id"]: each["Expression"] for each in found["Metrics"] if "Expression" in each}
+
+
+def test_scaling_by_latency_without_a_function_is_two_alarms_and_two_policies(stacks: dict[str, Facts]) -> None:
+    facts = stacks["latency"]
+    assert names(facts) == {"ScaleOut", "ScaleIn"}
+    assert facts.count(ALARM) == 2
+    assert facts.count("Lambda::Function") == 0
+    budget = LatencyBudget(processing_time=0.5, function=False)
+    expected = latency_expressions(budget, concurrency=10, min_tasks=1, most_tasks=10)
+    assert chain(alarm(facts, "ScaleOut")) == expected.scale_out
+    assert chain(alarm(facts, "ScaleIn")) == expected.scale_in
+    for name in ("ScaleOut", "ScaleIn"):
+        watched = [each["Id"] for each in alarm(facts, name)["Metrics"] if each["ReturnData"]]
+        assert watched == [list(chain(alarm(facts, name)))[-1]]
+
+
+def test_what_is_missing_comes_at_once_and_what_five_minutes_did_not_need_goes(stacks: dict[str, Facts]) -> None:
+    facts = stacks["latency"]
+    for name, minutes, sign in (("ScaleOut", 1, 1), ("ScaleIn", 5, -1)):
+        found, configuration = alarm(facts, name), policy(facts, name)["StepScalingPolicyConfiguration"]
+        assert (found["EvaluationPeriods"], found["DatapointsToAlarm"], found["Threshold"]) == (minutes, minutes, 1)
+        assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        assert (configuration["AdjustmentType"], configuration["Cooldown"]) == ("ChangeInCapacity", 180)
+        ends = [*(step - 1 for step in LADDER[1:]), None]
+        assert steps(facts, name) == [(step - 1, end, sign * step) for step, end in zip(LADDER, ends, strict=True)]
+
+
+def test_a_message_wakes_a_service_that_sleeps_without_a_function(stacks: dict[str, Facts]) -> None:
+    facts = stacks["latency-asleep"]
+    assert names(facts) == {"ScaleOut", "ScaleIn", "WakeUp"}
+    found = alarm(facts, "WakeUp")
+    assert (found["EvaluationPeriods"], found["DatapointsToAlarm"], found["Threshold"]) == (2, 2, 1)
+    assert [each["MetricStat"]["Metric"]["MetricName"] for each in found["Metrics"] if "MetricStat" in each] == [
+        "ApproximateNumberOfMessagesVisible",
+        "NumberOfMessagesSent",
+        "NumberOfMessagesReceived",
+        "CPUUtilization",
+    ]
+
+
+def test_no_more_tasks_run_than_the_downstream_bears(stacks: dict[str, Facts]) -> None:
+    # 80 a second, 0.5 s each, 10 at once.
+    assert stacks["latency-asleep"].only(TARGET)["MaxCapacity"] == 4
+    assert "need < 4" in chain(alarm(stacks["latency-asleep"], "ScaleOut"))["gap"]
+
+
+def test_without_a_function_the_processing_time_must_be_said() -> None:
+    with pytest.raises(ValueError, match=r"without the function nothing measures .*; say processing_time"):
+        Scaling.for_latency(function=False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "min_tasks", "sentence"),
+    [
+        (60, 5, r"Orders: acceptable_latency is 1 min, but .* set min_tasks to 6,"),
+        (239, 0, r"Orders: acceptable_latency is 239 s, but without the function .* set min_tasks to 1, or accept 240"),
+    ],
+)
+def test_a_latency_that_cannot_be_kept_without_a_function_is_refused(
+    seconds: int, min_tasks: int, sentence: str
+) -> None:
+    scaling = without_function(acceptable_latency=Duration.seconds(seconds), min_tasks=min_tasks)
+    with pytest.raises(ValueError, match=sentence):
+        scaled(scaling)(Stack())
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_the_scalings_own_downstream_rate_comes_first() -> None:
         ({"min_tasks": 5, "max_tasks": 4}, r"max_tasks \(4\) must be at least 1 and not below min_tasks \(5\)"),
         ({"min_tasks": 0, "max_tasks": 0}, r"max_tasks \(0\) must be at least 1"),
         ({"acceptable_latency": Duration.seconds(0)}, "acceptable_latency is 0 s; .* accept 1 s or more"),
-        ({"processing_time": Duration.seconds(0)}, "processing_time is 0 s; give a first guess above 0"),
+        ({"processing_time": Duration.seconds(0)}, "processing_time is 0 s; .* use more than 0"),
         ({"max_downstream_rate": 0}, "max_downstream_rate is 0; use more than 0"),
         ({"mode": "cheap"}, "mode is 'cheap'; use one of balanced, cost"),
     ],

@@ -1,0 +1,112 @@
+"""Scaling by latency without a function, scored as synthesized: the planner's loads and setting."""
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import pytest
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+
+from fargate_workers import QueueWorker, Scaling, WorkerCluster
+from fargate_workers_toolkit.simulation.builtin_loads import built_in
+from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.model import Queue, ScaledService, Task
+from fargate_workers_toolkit.simulation.reading import read_services
+from fargate_workers_toolkit.simulation.result import Result
+from fargate_workers_toolkit.simulation.simulate import simulate
+from tests.simulation.test_planner_scores import SEEDS, SERVER_LOADS, UNAVOIDABLE
+from tests.unit.stack_facts import image
+
+
+def scaling(*, milliseconds: int = 500, min_tasks: int = 1, minutes: int = 5) -> Scaling:
+    return Scaling.for_latency(
+        function=False,
+        processing_time=Duration.millis(milliseconds),
+        acceptable_latency=Duration.minutes(minutes),
+        min_tasks=min_tasks,
+        max_tasks=50,
+    )
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ScaledService]:
+    folder = tmp_path_factory.mktemp("cdk.out")
+    app = App(outdir=str(folder), context={"aws:cdk:enable-path-metadata": True})
+    stack = Stack(app, "Workers")
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack, "Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"], private_subnet_ids=["subnet-1"]
+    )
+    cluster = WorkerCluster(stack, "Cluster", network="nat", vpc=vpc)
+    scalings = {
+        "Orders": scaling(),
+        "Guessed": scaling(milliseconds=100),
+        "Patient": scaling(minutes=30),
+        "Drip": scaling(milliseconds=20_000, min_tasks=0),
+    }
+    for name, each in scalings.items():
+        QueueWorker(stack, name, cluster=cluster, image=image(), concurrency=1, scaling=each)
+    app.synth()
+    return {service.name.split("/")[-1]: service for service in read(folder)}
+
+
+def read(folder: Path) -> list[ScaledService]:
+    """As the planner is scored: five tasks to begin with, and none that fetches ahead."""
+    return [replace(service, initial_tasks=5, task=Task(protected=True)) for service in read_services(folder)]
+
+
+def score(service: ScaledService, name: str) -> list[Result]:
+    queue = Queue(visibility_timeout=120 if name == "drip" else 60, max_receive_count=5 if name == "poison" else None)
+    return [simulate(replace(service, queue=queue), built_in(name, seed=seed), slo=300, seed=seed) for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def scores(services: dict[str, ScaledService]) -> dict[str, list[Result]]:
+    return {name: score(services["Orders"], name) for name in SERVER_LOADS}
+
+
+def test_the_simulator_needs_to_know_nothing_but_the_template(services: dict[str, ScaledService]) -> None:
+    assert {service.planner for service in services.values()} == {None}
+    assert {len(service.alarms) for name, service in services.items() if name != "Drip"} == {2}
+
+
+@pytest.mark.parametrize("name", SERVER_LOADS)
+def test_no_message_is_too_old_that_could_have_been_in_time(scores: dict[str, list[Result]], name: str) -> None:
+    assert mean(result.missed_percent for result in scores[name]) <= UNAVOIDABLE.get(name, 1e-9)
+
+
+def test_the_server_loads_take_1300_task_hours_at_most(scores: dict[str, list[Result]]) -> None:
+    assert sum(mean(result.task_hours for result in results) for results in scores.values()) <= 1_300
+
+
+def test_the_fleet_turns_around_75_times_a_day_at_most(scores: dict[str, list[Result]]) -> None:
+    assert sum(mean(result.reversals for result in results) for results in scores.values()) <= 75
+
+
+def test_a_processing_time_that_was_guessed_too_short_costs_reversals_and_no_message(
+    services: dict[str, ScaledService],
+) -> None:
+    results = score(services["Guessed"], "diurnal")
+    assert mean(result.missed_percent for result in results) <= 1e-9
+    assert mean(result.task_hours for result in results) <= 350
+    assert mean(result.reversals for result in results) <= 75
+
+
+def test_an_hourly_spike_is_spread_over_a_longer_budget(services: dict[str, ScaledService]) -> None:
+    arrivals = np.random.default_rng(0).poisson(3.0, 86_400)
+    for begin in range(600, 86_400, 3_600):
+        arrivals[begin : begin + 30] += 200
+    load = Load(name="hourly", arrivals=arrivals, work_seconds=0.5)
+    hasty, patient = (simulate(services[name], load, slo=1_800) for name in ("Orders", "Patient"))
+    assert patient.missed_percent <= 1e-9
+    assert patient.task_hours <= 90
+    assert patient.peak <= hasty.peak / 4
+
+
+def test_a_drip_wakes_the_service_in_time_but_for_one_message_in_a_hundred(
+    services: dict[str, ScaledService],
+) -> None:
+    results = score(services["Drip"], "drip")
+    assert mean(result.missed_percent for result in results) <= 1
+    assert mean(result.task_hours for result in results) <= 16.2  # KEDA with a queue length of 10
