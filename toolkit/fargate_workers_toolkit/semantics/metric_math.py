@@ -1,5 +1,7 @@
 """CloudWatch metric math over aligned series: an expression is parsed into functions of ours, never run as code.
 
+Between two series a missing value counts as 0, and so does the one that IF chooses; where both are missing, and beside
+a plain number, it stays missing.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
 
@@ -43,17 +45,21 @@ def in_order(expressions: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 class Expression:
-    """An expression made ready. Functions that look at a whole series (DIFF, MAX of one) become series of their own."""
+    """An expression made ready. Functions that look at a whole series (DIFF, MAX of one) become series of their own.
+
+    `waits`: For a period that is not over: what is missing may still come, so only FILL makes something of it.
+    """
 
     @staticmethod
     @lru_cache(maxsize=256)
-    def parse(text: str, *, names: tuple[str, ...], period: int = 60) -> "Expression":
+    def parse(text: str, *, names: tuple[str, ...], period: int = 60, waits: bool = False) -> "Expression":
         """Raises MetricMathError for syntax, names and functions that are not supported."""
-        return Expression(text, names, period)
+        return Expression(text, names, period, waits=waits)
 
-    def __init__(self, text: str, names: tuple[str, ...], period: int) -> None:
+    def __init__(self, text: str, names: tuple[str, ...], period: int, *, waits: bool) -> None:
         self._names = names
         self._period = period
+        self._waits = waits
         self._derived: dict[str, tuple[_OfSeries, Point]] = {}
         node = _parse(text).body
         if _is_array(node):
@@ -86,11 +92,12 @@ class Expression:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return _one(operator.neg, self._compile(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return _two(_ARITHMETIC[type(op)], self._compile(left), self._compile(right))
+                return self._two(_ARITHMETIC[type(op)], left, right)
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-                return _two(_COMPARISONS[type(op)], self._compile(left), self._compile(right))
+                return self._two(_COMPARISONS[type(op)], left, right)
             case ast.BoolOp(op=op, values=values):
-                return _logic(all if isinstance(op, ast.And) else any, [self._compile(value) for value in values])
+                operands = [self._compile(value) for value in values]
+                return _logic(all if isinstance(op, ast.And) else any, operands, zeros=not self._waits)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name.upper(), arguments)
             case _:
@@ -99,15 +106,18 @@ class Expression:
     def _call(self, name: str, arguments: list[ast.expr]) -> Point:
         match name, arguments:
             case "IF", [condition, yes]:
-                return _choose(self._compile(condition), self._compile(yes), _nothing)
+                return _choose(self._compile(condition), self._compile(yes), _nothing, zeros=not self._waits)
             case "IF", [condition, yes, no]:
-                return _choose(self._compile(condition), self._compile(yes), self._compile(no))
+                points = self._compile(condition), self._compile(yes), self._compile(no)
+                return _choose(*points, zeros=not self._waits)
             case "FILL", [metric, ast.Name(id="REPEAT")]:
                 return self._derive(_repeat, metric)
             case "FILL", [metric, filler]:
                 return _fill(self._compile(metric), self._compile(filler))
             case (("ABS" | "CEIL" | "FLOOR"), [value]):
                 return _one(_ROUNDING[name], self._compile(value))
+            case "AVG", [value] if _is_array(value) and not self._waits:
+                return _mean_with_zeros(self._array(value))
             case (("MAX" | "MIN" | "SUM" | "AVG"), [value]) if _is_array(value):
                 return _across(_AGGREGATES[name], self._array(value))
             case (("MAX" | "MIN" | "SUM" | "AVG"), [value]):
@@ -126,6 +136,10 @@ class Expression:
                 return self._derive(_count, value)
             case _:
                 raise MetricMathError(f"{name} with {len(arguments)} arguments is not supported in metric math.")
+
+    def _two(self, function: Callable[[float, float], float], left: ast.expr, right: ast.expr) -> Point:
+        zeros = not (self._waits or _is_scalar(left) or _is_scalar(right))
+        return _two(function, self._compile(left), self._compile(right), zeros=zeros)
 
     def _array(self, node: ast.expr) -> list[Point]:
         if isinstance(node, ast.List):
@@ -161,6 +175,21 @@ def _is_array(node: ast.expr) -> bool:
             return False
 
 
+def _is_scalar(node: ast.expr) -> bool:
+    """Whether it is one number, not one for each period."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _is_scalar(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_scalar(left) and _is_scalar(right)
+        case ast.Call(func=ast.Name(id=name), args=[value]):
+            return name.upper() in _SCALAR_FUNCTIONS and not _is_array(value)
+        case _:
+            return False
+
+
 def _columns(series: Mapping[str, Sequence[float | None]], length: int) -> list[Column]:
     if not series:
         return [{}] * length
@@ -183,6 +212,7 @@ _COMPARISONS: dict[type, Callable[[float, float], bool]] = {
     ast.NotEq: operator.ne,
 }
 _ROUNDING: dict[str, Callable[[float], float]] = {"ABS": abs, "CEIL": math.ceil, "FLOOR": math.floor}
+_SCALAR_FUNCTIONS = frozenset({"MAX", "MIN", "SUM", "AVG", "PERIOD", "DATAPOINT_COUNT"})
 _AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
     "MAX": max,
     "MIN": min,
@@ -210,11 +240,15 @@ def _one(function: Callable[[float], float], operand: Point) -> Point:
     return point
 
 
-def _two(function: Callable[[float, float], float], left: Point, right: Point) -> Point:
+def _two(function: Callable[[float, float], float], left: Point, right: Point, *, zeros: bool) -> Point:
+    """`zeros`: whether one that is missing counts as 0 beside one that is not."""
+
     def point(column: Column) -> float | None:
         first, second = left(column), right(column)
         if first is None or second is None:
-            return None
+            if first is second or not zeros:
+                return None
+            first, second = first or 0.0, second or 0.0
         try:
             return float(function(first, second))
         except (ArithmeticError, ValueError):
@@ -224,19 +258,24 @@ def _two(function: Callable[[float, float], float], left: Point, right: Point) -
     return point
 
 
-def _logic(function: Callable[[Sequence[float]], bool], operands: Sequence[Point]) -> Point:
+def _logic(function: Callable[[Sequence[float]], bool], operands: Sequence[Point], *, zeros: bool) -> Point:
     def point(column: Column) -> float | None:
         values = [operand(column) for operand in operands]
-        present = [value for value in values if value is not None]
-        return float(function(present)) if len(present) == len(values) else None
+        missing = values.count(None)
+        if missing and (missing == len(values) or not zeros):
+            return None
+        return float(function([value or 0.0 for value in values]))
 
     return point
 
 
-def _choose(condition: Point, yes: Point, no: Point) -> Point:
+def _choose(condition: Point, yes: Point, no: Point, *, zeros: bool) -> Point:
     def point(column: Column) -> float | None:
         flag = condition(column)
-        return None if flag is None else (yes(column) if flag else no(column))
+        if not flag:
+            return None if flag is None else no(column)
+        value = yes(column)
+        return 0.0 if value is None and zeros else value
 
     return point
 
@@ -253,6 +292,16 @@ def _across(function: Callable[[Sequence[float]], float], array: Sequence[Point]
     def point(column: Column) -> float | None:
         present = [value for element in array if (value := element(column)) is not None]
         return function(present) if present else None
+
+    return point
+
+
+def _mean_with_zeros(array: Sequence[Point]) -> Point:
+    """Unlike MAX, MIN and SUM, AVG counts what is missing: as 0."""
+
+    def point(column: Column) -> float | None:
+        values = [element(column) for element in array]
+        return None if values.count(None) == len(values) else sum(value or 0.0 for value in values) / len(values)
 
     return point
 
