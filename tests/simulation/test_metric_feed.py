@@ -1,5 +1,7 @@
 """What an alarm fetches, minute by minute."""
 
+from typing import Literal
+
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
@@ -10,11 +12,19 @@ from fargate_workers_toolkit.simulation.seen import Seen
 NONE = None
 
 
-def fetched(query: Query, seen: list[Seen], *, count: int, queue_lag: float = 0, service_lag: float = 0) -> Values:
+def fetched(
+    query: Query,
+    seen: list[Seen],
+    *,
+    count: int,
+    queue_lag: float = 0,
+    service_lag: float = 0,
+    late_math: Literal["waits", "zeros"] = "waits",
+) -> Values:
     """The datapoints after the last of these minutes."""
     feed = Feed(
         {metric.source for metric in query.metrics.values()},
-        Assumptions(queue_lag=queue_lag, service_lag=service_lag),
+        Assumptions(queue_lag=queue_lag, service_lag=service_lag, late_math=late_math),
     )
     datapoints = feed.datapoints(query, count=count)
     result: Values = []
@@ -45,6 +55,10 @@ def test_what_is_late_is_missing(lag: float, points: Values) -> None:
     assert fetched(single("visible"), VISIBLE, count=2, queue_lag=lag) == points
 
 
+def test_of_a_metric_that_is_very_late_more_is_fetched_so_that_some_of_it_is_there() -> None:
+    assert fetched(single("visible"), VISIBLE, count=3, queue_lag=180) == [3, NONE, NONE, NONE]
+
+
 def test_before_the_first_minute_there_is_nothing() -> None:
     assert fetched(single("visible"), VISIBLE[:1], count=3, queue_lag=60) == [NONE]
     assert fetched(single("visible"), VISIBLE[:2], count=3) == [1, 2]
@@ -53,6 +67,11 @@ def test_before_the_first_minute_there_is_nothing() -> None:
 @pytest.mark.parametrize(("combination", "value"), [("max", 6), ("min", 2), ("mean", 4), ("sum", 20)])
 def test_a_five_minute_period_slides_with_every_minute(combination: Combination, value: float) -> None:
     assert fetched(single("visible", combination=combination, minutes=5), VISIBLE, count=1) == [value]
+
+
+def test_of_periods_before_the_first_minute_math_makes_nothing() -> None:
+    quiet = Query(metrics={"m": Metric(source="running", minutes=5)}, expressions=[("result", "FILL(m, 0)")])
+    assert fetched(quiet, VISIBLE, count=5) == [2, 2]
 
 
 def test_of_a_five_minute_period_only_the_last_minute_is_late() -> None:
@@ -79,6 +98,14 @@ def test_fill_fills_what_is_only_late() -> None:
     assert late == [2, 2, 0]
     together = fetched(math("IF(visible > 0, FILL(running, 0))"), VISIBLE, count=3, service_lag=60, queue_lag=60)
     assert together == [2, 2, NONE]
+
+
+def test_math_over_what_is_only_late_waits_or_counts_zeros() -> None:
+    """AWS's words allow both: FILL fills, and beside what is there the rest is 0."""
+    backlog = math("visible / FILL(running, 1)")
+    lags = {"service_lag": 60.0, "queue_lag": 60.0}
+    assert fetched(backlog, VISIBLE, count=3, **lags) == [2, 2.5, NONE]
+    assert fetched(backlog, VISIBLE, count=3, late_math="zeros", **lags) == [2, 2.5, 0]
 
 
 def test_math_is_final_once_everything_is_there() -> None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from fargate_workers_toolkit.semantics.alarm_evaluation import sliding_windows
+from fargate_workers_toolkit.semantics.alarm_evaluation import EXTRA_DATAPOINTS, sliding_windows
 from fargate_workers_toolkit.semantics.metric_math import Expression
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.model import Combination, Metric, Query, Source
@@ -44,6 +44,7 @@ class Feed:
     def __init__(self, sources: Iterable[Source], assumptions: Assumptions) -> None:
         self._values: dict[Source, Values] = {source: [] for source in sources}
         self._late = {source: minutes_late(source, assumptions) for source in self._values}
+        self._waits = assumptions.late_math == "waits"
         self._read = [(READ[source], values) for source, values in self._values.items() if source in READ]
         self._planned: list[tuple[Source, Values]] = [
             (source, values) for source, values in self._values.items() if source in PLANNED
@@ -63,16 +64,17 @@ class Feed:
         self._coming = values
 
     def datapoints(self, query: Query, *, count: int) -> Callable[[], Values]:
-        """What an alarm fetches at each evaluation: the newest `count` datapoints, oldest first, None where missing."""
+        """What an alarm fetches at each evaluation: the newest `count` datapoints, oldest first, None where missing.
+
+        More of metrics that come later than that: CloudWatch does not say how far it looks back, but it finds them.
+        """
+        minutes = max(metric.minutes for metric in query.metrics.values())
+        late = max(self._late[metric.source] for metric in query.metrics.values())
+        count += max(0, math.ceil(late / minutes) - EXTRA_DATAPOINTS)
         if not query.expressions:
             (metric,) = query.metrics.values()
             return self._single(metric, count)
-        minutes = max(metric.minutes for metric in query.metrics.values())
-        expressions: list[tuple[str, Expression]] = []
-        names = tuple(query.metrics)
-        for name, text in query.expressions:
-            expressions.append((name, Expression.parse(text, names=names, period=60 * minutes)))
-            names = (*names, name)
+        expressions = _parsed(query, minutes, waits=False)
         if minutes == 1 and all(expression.pointwise for _, expression in expressions):
             return self._pointwise(query, expressions, count)
         return self._series(query, expressions, count)
@@ -92,7 +94,8 @@ class Feed:
 
         def combined() -> Values:
             seen = values[-span : max(len(values) - late, 0)] + unseen[: len(values)]
-            windows = sliding_windows(seen, minutes=metric.minutes, count=count)
+            begun = math.ceil(len(seen) / metric.minutes)
+            windows = sliding_windows(seen, minutes=metric.minutes, count=min(count, begun))
             return [combine(window) if window else None for window in windows]
 
         return combined
@@ -107,8 +110,9 @@ class Feed:
         latest = max(late for _, _, late in columns)
         length = columns[0][1]
         settled: Values = []
+        unsettled = _parsed(query, 1, waits=True) if self._waits else expressions
 
-        def at(minute: int, now: int) -> float | None:
+        def at(minute: int, now: int, expressions: Sequence[tuple[str, Expression]]) -> float | None:
             column = {name: values[minute] if now - minute >= late else None for name, values, late in columns}
             value: float | None = None
             for name, expression in expressions:
@@ -118,8 +122,8 @@ class Feed:
         def newest() -> Values:
             now = len(length) - 1
             for minute in range(len(settled), now - latest + 1):
-                settled.append(at(minute, now))
-            young = [at(minute, now) for minute in range(max(now - latest + 1, 0), now + 1)]
+                settled.append(at(minute, now, expressions))
+            young = [at(minute, now, unsettled) for minute in range(max(now - latest + 1, 0), now + 1)]
             return settled[max(len(settled) + len(young) - count, 0) :] + young[-count:]
 
         return newest
@@ -127,14 +131,33 @@ class Feed:
     def _series(self, query: Query, expressions: Sequence[tuple[str, Expression]], count: int) -> Callable[[], Values]:
         # One more datapoint in front: DIFF and RATE need what came before.
         fetch = {name: self._single(metric, count + 1) for name, metric in query.metrics.items()}
+        minutes = max(metric.minutes for metric in query.metrics.values())
+        young = math.ceil(max(self._late[metric.source] for metric in query.metrics.values()) / minutes)
+        unsettled = _parsed(query, minutes, waits=True) if self._waits else expressions
 
         def newest() -> Values:
-            series: dict[str, Values] = {name: values() for name, values in fetch.items()}
-            for name, expression in expressions:
-                series[name] = expression.series(series)
-            return series[expressions[-1][0]][-count:]
+            fetched = {name: values() for name, values in fetch.items()}
+            whole = _evaluated(expressions, fetched)
+            old = max(len(whole) - young, 0)
+            return (whole[:old] + _evaluated(unsettled, fetched)[old:])[-count:]
 
         return newest
+
+
+def _evaluated(expressions: Sequence[tuple[str, Expression]], series: Mapping[str, Values]) -> Values:
+    known = dict(series)
+    for name, expression in expressions:
+        known[name] = expression.series(known)
+    return known[expressions[-1][0]]
+
+
+def _parsed(query: Query, minutes: int, *, waits: bool) -> list[tuple[str, Expression]]:
+    expressions: list[tuple[str, Expression]] = []
+    names = tuple(query.metrics)
+    for name, text in query.expressions:
+        expressions.append((name, Expression.parse(text, names=names, period=60 * minutes, waits=waits)))
+        names = (*names, name)
+    return expressions
 
 
 def minutes_late(source: Source, assumptions: Assumptions) -> int:
