@@ -7,7 +7,7 @@ import pytest
 
 from fargate_workers_toolkit.semantics.alarm_evaluation import MissingData
 from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy
+from fargate_workers_toolkit.semantics.step_scaling import Aggregation, Step, StepPolicy
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control import Control
@@ -42,6 +42,27 @@ def test_a_cooldown_holds_back_all_but_larger_steps() -> None:
 def test_a_metric_that_is_late_acts_late() -> None:
     late = Assumptions(queue_lag=120)
     assert desired(article(cooldowns=(0, 0)), [100, 0, 0], assumptions=late) == [5, 5, 7]
+
+
+def test_a_metric_that_is_three_minutes_late_acts_still() -> None:
+    late = Assumptions(queue_lag=180)
+    assert desired(article(cooldowns=(0, 0)), [100, 600, 50, 50, 50], assumptions=late) == [5, 5, 5, 7, 12]
+
+
+@pytest.mark.parametrize(("aggregation", "tasks"), [("Average", 10), ("Minimum", 7), ("Maximum", 15)])
+def test_steps_are_chosen_by_all_datapoints_of_the_evaluation_periods(aggregation: Aggregation, tasks: int) -> None:
+    """Of 100 and 2000 the average, 1050, adds 5; the least adds 2 and the most 10."""
+    service = article(cooldowns=(0, 0))
+    out = replace(service.steps["Out"], aggregation=aggregation)
+    deep = replace(service.alarms[0], evaluation_periods=2, datapoints_to_alarm=2)
+    assert desired(replace(service, steps={"Out": out}, alarms=[deep]), [100, 2000]) == [5, tasks]
+
+
+def test_where_the_aggregated_metric_is_no_breach_no_step_holds() -> None:
+    """One of two datapoints is enough to alarm, but their average, 75, lies below all steps."""
+    service = article(cooldowns=(0, 0))
+    deep = replace(service.alarms[0], evaluation_periods=2, datapoints_to_alarm=1)
+    assert desired(replace(service, alarms=[deep]), [0, 150]) == [5, 5]
 
 
 def test_while_a_deployment_runs_nothing_scales_in() -> None:
@@ -79,6 +100,16 @@ def test_target_tracking_follows_the_example_of_the_guide() -> None:
 def test_target_tracking_can_scale_in_gradually() -> None:
     gradual = replace(PROMPT, tracking_scale_in="gradual")
     assert desired(replace(tracking(10), initial_tasks=20), [40] * 15, assumptions=gradual)[-1] == 18
+
+
+def test_of_two_tracking_policies_the_larger_capacity_wins_and_they_do_not_add_up() -> None:
+    """4 tasks at 20 a task: 8 for a target of 10, and 16 for one of 5; not 32."""
+    (first,) = tracking(10, expression="visible").tracking
+    first = replace(first, policy=replace(first.policy, scale_out_cooldown=0))
+    second = replace(first, name="Second", policy=replace(first.policy, target=5))
+    service = replace(tracking(10), initial_tasks=4, tracking=[first, second])
+    assert desired(service, [20] * 3) == [4, 4, 16]
+    assert desired(replace(service, tracking=[second, first]), [20] * 3) == [4, 4, 16]
 
 
 def test_from_zero_one_datapoint_wakes_one_task() -> None:

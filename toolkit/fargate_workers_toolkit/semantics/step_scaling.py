@@ -11,6 +11,7 @@ from typing import Any, Literal
 from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome, settle
 
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
+Aggregation = Literal["Average", "Minimum", "Maximum"]
 
 # What AWS does when the policy names none, whatever the CDK's documentation says.
 # https://docs.aws.amazon.com/autoscaling/application/APIReference/API_StepScalingPolicyConfiguration.html
@@ -34,12 +35,16 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class StepPolicy:
-    """A `StepScalingPolicyConfiguration`. `cooldown` is in seconds and 300 where the policy names none."""
+    """A `StepScalingPolicyConfiguration`. `cooldown` is in seconds and 300 where the policy names none.
+
+    aggregation: What becomes of the datapoints that an alarm of several periods evaluated. Default: their average.
+    """
 
     adjustment_type: AdjustmentType
     steps: Sequence[Step]
     cooldown: float = DEFAULT_COOLDOWN
     minimum_magnitude: int = 1
+    aggregation: Aggregation = "Average"
 
     @classmethod
     def from_template(cls, configuration: Mapping[str, Any]) -> "StepPolicy":
@@ -56,7 +61,21 @@ class StepPolicy:
             ],
             cooldown=float(configuration.get("Cooldown", DEFAULT_COOLDOWN)),
             minimum_magnitude=int(configuration.get("MinAdjustmentMagnitude", 1)),
+            aggregation=configuration.get("MetricAggregationType", "Average"),
         )
+
+    def metric_of(self, datapoints: Sequence[float]) -> float:
+        """The one value that steps are chosen by. AWS's own errors list all datapoints of the evaluation periods.
+
+        https://github.com/DFE-Digital/teaching-vacancies/pull/58
+        """
+        match self.aggregation:
+            case "Average":
+                return sum(datapoints) / len(datapoints)
+            case "Minimum":
+                return min(datapoints)
+            case "Maximum":
+                return max(datapoints)
 
     def step_for(self, difference: float) -> Step | None:
         """The step for a metric that lies `difference` above the alarm's threshold."""

@@ -58,14 +58,15 @@ class Control:
                 self._note_state(alarm)
             # Unlike notifications, scaling actions run again at every evaluation.
             # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html
-            if alarm.state == "ALARM" and alarm.metric is not None:
+            if alarm.state == "ALARM" and alarm.evaluated:
                 for name, policy in policies:
+                    metric = policy.metric_of(alarm.evaluated)
                     # At a bound the same metric asks for the same again, in vain.
-                    if self._futile.get(name) == (alarm.metric, self.desired):
+                    if self._futile.get(name) == (metric, self.desired):
                         continue
                     outcome = scale_by_steps(
                         policy,
-                        difference=alarm.metric - alarm.threshold,
+                        difference=metric - alarm.threshold,
                         current=self.desired,
                         bounds=self._bounds,
                         moment=self._second,
@@ -75,7 +76,7 @@ class Control:
                     )
                     self._settle(name, outcome, deploying=deploying)
                     if outcome.blocked in ("minimum", "maximum"):
-                        self._futile[name] = alarm.metric, self.desired
+                        self._futile[name] = metric, self.desired
         if self._tracked:
             self._track(deploying=deploying)
         if self._planner is not None:
@@ -105,6 +106,7 @@ class Control:
             for alarm in (tracked.high, tracked.low):
                 if alarm.evaluate():
                     self._note_state(alarm)
+        wishes: list[tuple[str, Outcome]] = []
         for tracked in self._tracked:
             metric = tracked.high.metric
             # Without tasks one datapoint is enough.
@@ -118,7 +120,10 @@ class Control:
                     moment=self._second,
                     last=self._last,
                 )
-                self._settle(tracked.name, outcome, deploying=deploying)
+                wishes.append((tracked.name, outcome))
+        if wishes:
+            name, outcome = max(wishes, key=lambda wish: wish[1].capacity)
+            self._settle(name, outcome, deploying=deploying)
         willing = [tracked for tracked in self._tracked if not tracked.policy.scale_in_disabled]
         if all(tracked.low.state == "ALARM" for tracked in willing):
             outcome = scale_in(

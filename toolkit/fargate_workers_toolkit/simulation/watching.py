@@ -1,6 +1,6 @@
 """An alarm at work: fetches its datapoints every minute and keeps its state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fargate_workers_toolkit.semantics.alarm_evaluation import (
     EXTRA_DATAPOINTS,
@@ -14,7 +14,10 @@ from fargate_workers_toolkit.simulation.model import Alarm, Query
 
 
 class Watching:
-    """The state of one alarm. `metric`: its newest real datapoint, which scaling policies go by."""
+    """The state of one alarm.
+
+    metric: Its newest real datapoint. evaluated: Those of its evaluation periods, oldest first. Policies go by them.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Watching:
         self.threshold = threshold
         self.state: State = "INSUFFICIENT_DATA"
         self.metric: float | None = None
+        self.evaluated: Sequence[float] = ()
         self._breaches = comparison_named(comparison)
         self._periods = evaluation_periods
         self._needed = datapoints_to_alarm
@@ -63,8 +67,10 @@ class Watching:
         self.metric = newest
         if self._periods == 1 and newest is not None:
             # What `state_of` says of one period, without the lists.
+            self.evaluated = (newest,)
             state = "ALARM" if breaches(newest, threshold) else "OK"
         else:
+            self.evaluated = [value for value in values if value is not None][-self._periods :]
             state = state_of(
                 [None if value is None else breaches(value, threshold) for value in values],
                 evaluation_periods=self._periods,
