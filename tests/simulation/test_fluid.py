@@ -15,7 +15,7 @@ from fargate_workers_toolkit.simulation.fluid_queue import FluidQueue, begun
 from fargate_workers_toolkit.simulation.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, Task
 from fargate_workers_toolkit.simulation.result import Result
-from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 from tests.simulation.services import article, fixed
 
 EXACT_WORK = Assumptions(service_times="fixed")
@@ -78,6 +78,18 @@ def test_ages_are_waits_and_the_time_of_the_work() -> None:
     even.add(np.array([0.0, 10.0]), np.array([3.0, 1.0]), work_seconds=2.0)
     assert (even.percentile(50), even.percentile(99)) == (pytest.approx(2, abs=0.02), pytest.approx(12, abs=0.02))
     assert even.older_than(5) == 1
+
+
+@pytest.mark.parametrize("engine", ["fluid", "exact"])
+def test_poison_that_waits_behind_a_backlog_fails_once_it_is_reached(engine: Engine) -> None:
+    """3000 messages at two a second keep the poison waiting for 25 minutes; then each fails twice."""
+    arrivals, poison = np.zeros(HOUR, dtype=np.int64), np.zeros(HOUR, dtype=np.int64)
+    arrivals[0], poison[10] = 3000, 60
+    load = Load(name="late poison", arrivals=arrivals, work_seconds=0.5, poison=poison)
+    service = fixed(1, queue=Queue(visibility_timeout=60, max_receive_count=2))
+    result = simulate(service, load, slo=60, engine=engine, assumptions=EXACT_WORK)
+    assert (round(result.done), round(result.dead_lettered), result.residual) == (3000, 60, 0)
+    assert round(result.minutes.in_flight[25]) == 60
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

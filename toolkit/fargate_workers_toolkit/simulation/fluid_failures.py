@@ -48,6 +48,7 @@ class FluidFailures:
         self._outage = np.zeros(load.seconds, dtype=np.bool_) if load.outage is None else load.outage
         trouble = self._outage if load.poison is None else self._outage | (load.poison > 0)
         self._troubled: list[bool] = np.logical_or.reduceat(trouble, np.arange(0, load.seconds, 60)).tolist()
+        self._last_poison = _last_before(load.poison, load.seconds)
         self._last_return = -1
         self._failed = self._returned = self._buried = 0.0
 
@@ -77,9 +78,10 @@ class FluidFailures:
 
     def matter(self, begin: int, *, entered: Curve, begun: float) -> bool:
         """Whether anything may fail or come back in the minute from `begin` on."""
-        if self._troubled[begin // 60] or self._last_return >= begin:
+        last = max(self._last_return, self._last_poison[begin // 60])
+        if self._troubled[begin // 60] or last >= begin:
             return True
-        return self._last_return >= 0 and begun < entered[self._last_return + 1] - 1e-9
+        return last >= 0 and begun < entered[last + 1] - 1e-9
 
     def enter(self, begin: int, end: int, entered: Curve) -> None:
         """Writes what enters the queue in these seconds into its curve."""
@@ -144,3 +146,12 @@ class FluidFailures:
             np.cumsum(each[:most, :, begin:end], axis=2, out=part)
             part += curve[:most, :, begin : begin + 1]
         self._filled = end
+
+
+def _last_before(poison: NDArray[np.int64] | None, seconds: int) -> list[int]:
+    """The last second before each minute in which poison was sent; -1 before the first."""
+    minutes = -(-seconds // 60)
+    if poison is None:
+        return [-1] * minutes
+    last = np.maximum.accumulate(np.where(poison > 0, np.arange(seconds), -1))
+    return [-1, *last[59::60].tolist()][:minutes]
