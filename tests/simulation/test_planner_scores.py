@@ -101,6 +101,7 @@ def test_a_protected_task_is_never_killed_amid_a_message(scores: dict[str, list[
 
 def test_a_drip_wakes_the_service_in_time_and_lets_it_sleep_again() -> None:
     sleepy = service(processing_time=20, min_tasks=0, queue=Queue(visibility_timeout=120))
-    results = [simulate(sleepy, built_in("drip", seed=seed), slo=300, seed=seed) for seed in SEEDS]
-    assert mean(result.missed_percent for result in results) <= 0.1
+    # A day has 288 messages, of which one alone is 0.35 %: more days than for the server loads.
+    results = [simulate(sleepy, built_in("drip", seed=seed), slo=300, seed=seed) for seed in range(6)]
+    assert mean(result.missed_percent for result in results) <= 0.2
     assert mean(result.task_hours for result in results) <= 16.2  # KEDA with a queue length of 10

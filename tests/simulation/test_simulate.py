@@ -126,11 +126,11 @@ def test_slower_launches_never_lower_the_p99_of_a_service_that_only_grows(height
 
 
 @settings(max_examples=20, deadline=None)
-@given(HEIGHTS)
-def test_later_metrics_never_lower_the_p99_of_a_service_that_only_grows(heights: list[int]) -> None:
+@given(st.integers(1, 60))
+def test_later_metrics_never_lower_the_p99_of_a_service_that_only_grows(height: int) -> None:
     grows = replace(article(cooldowns=(60, 60), steps={100: 5}), alarms=article(steps={100: 5}).alarms[:1])
     prompt, late = (
-        simulate(grows, waves(heights), slo=60, assumptions=replace(STILL, queue_lag=seconds)) for seconds in (0, 180)
+        simulate(grows, waves([height]), slo=60, assumptions=replace(STILL, queue_lag=seconds)) for seconds in (0, 180)
     )
     assert late.p99 >= prompt.p99 - 1.5
 

@@ -29,6 +29,7 @@ class Control:
         self.desired = service.bounds.clamp(service.initial_tasks)
         self.events: list[Event] = []
         self.sources = _sources(service)
+        self.plans = planner is not None
         self._service = service
         self._assumptions = assumptions
         self._planner = planner

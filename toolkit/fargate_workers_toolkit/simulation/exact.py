@@ -76,6 +76,8 @@ class _Run:
         if service.queue.fifo:
             self._line = FifoLine(random.integers(0, load.groups, len(sent)).tolist())
         self._receives = [0] * len(sent)
+        self._gone = [False] * len(sent)
+        self._oldest = 0
         self._received = [0.0] * len(sent)
         self._tasks = [RunningTask(started=0.0) for _ in range(self._fleet.running)]
         self._asking: deque[RunningTask] = deque(self._tasks)
@@ -194,7 +196,7 @@ class _Run:
             message = line.take()
             if moment - self._sent[message] > self._queue.retention:
                 self._expired += 1
-                line.finish(message)
+                self._end(message)
                 continue
             wanted -= 1
             self._receives[message] += 1
@@ -225,7 +227,7 @@ class _Run:
             self._held -= 1
             self._deleted_now += 1
             self._ages.append(moment - self._sent[message])
-            self._line.finish(message)
+            self._end(message)
         if task.fetched:
             self._begin(task, moment)
         self._ask(task, moment)
@@ -241,6 +243,11 @@ class _Run:
         self._worked += moment - begun
         return moment - begun
 
+    def _end(self, message: int) -> None:
+        """Done, expired or a dead letter."""
+        self._gone[message] = True
+        self._line.finish(message)
+
     def _hide(self, message: int, *, until: float) -> None:
         """Out of sight, in nobody's hands."""
         self._held -= 1
@@ -252,10 +259,10 @@ class _Run:
         most = self._queue.max_receive_count
         if most is not None and self._receives[message] >= most:
             self._dead += 1
-            self._line.finish(message)
+            self._end(message)
         elif moment - self._sent[message] > self._queue.retention:
             self._expired += 1
-            self._line.finish(message)
+            self._end(message)
         else:
             self._line.come_back(message)
         if self._asking:
@@ -310,7 +317,6 @@ class _Run:
 
     def _minute(self, begin: int, end: int) -> None:
         fleet, minutes, seconds = self._fleet, self._minutes, end - begin
-        oldest = self._line.oldest()
         worked = self._worked + self._busy * end - self._begun_sum
         slots = fleet.running * self._task.concurrency
         busy = (worked - self._worked_before) / (slots * seconds) if slots else 0.0
@@ -318,7 +324,7 @@ class _Run:
         seen = Seen(
             visible=len(self._line),
             in_flight=self._held + self._hidden,
-            oldest_age=0.0 if oldest is None else end - self._sent[oldest],
+            oldest_age=self._reported_age(end),
             sent=self._next - self._sent_before,
             received=self._received_now,
             deleted=self._deleted_now,
@@ -342,7 +348,19 @@ class _Run:
         minutes.running.append(fleet.running)
         minutes.visible.append(seen.visible)
         minutes.in_flight.append(seen.in_flight)
-        minutes.oldest_age.append(seen.oldest_age)
+        oldest = self._line.oldest()
+        minutes.oldest_age.append(0.0 if oldest is None else end - self._sent[oldest])
+
+    def _reported_age(self, end: int) -> float:
+        """Of the oldest message that is not done, in whole seconds.
+
+        A standard queue leaves out those that were received three times, a FIFO queue does not reorder them:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        most = math.inf if self._queue.fifo else 3
+        while self._oldest < self._next and (self._gone[self._oldest] or self._receives[self._oldest] >= most):
+            self._oldest += 1
+        return math.floor(end - self._sent[self._oldest]) if self._oldest < self._next else 0.0
 
     def _scale_in(self, moment: float) -> None:
         """Stops what may be stopped; the rest goes as it falls idle."""

@@ -80,7 +80,9 @@ class _Run:
         self._killed = 0.0
         self._busy = 0.0
         self._at = 0
-        self._aged = "oldest_age" in control.sources or service.planner is not None
+        self._aged = "oldest_age" in control.sources or control.plans
+        # By which share of a message counts are rounded up at the end of a minute: what is seen is whole.
+        self._part: list[float] = np.random.default_rng(seed).random(-(-load.seconds // 60)).tolist()
 
     def _new_queue(self, arrivals: NDArray[np.int64], retention: float, seed: int) -> FluidQueue:
         if self._assumptions.service_times == "fixed":
@@ -158,12 +160,13 @@ class _Run:
 
     def _observe(self, end: int, seconds: int, work: float, *, began: float, finished: float, hidden: float) -> None:
         fleet, minutes = self._fleet, self._minutes
-        visible = max(float(self._queue.entered[end]) - self._begun, 0.0)
-        busy = self._begun - self._finished
-        in_flight = busy + hidden
-        self._busy, self._at = busy, end - seconds
+        entered, part = float(self._queue.entered[end]), self._part[(end - 1) // 60]
+        begun_whole = min(math.floor(self._begun + part), entered)
+        visible = entered - begun_whole
+        in_flight = begun_whole - min(math.floor(self._finished + part), begun_whole) + hidden
+        self._busy, self._at = self._begun - self._finished, end - seconds
         slots = fleet.running * self._task.concurrency
-        age = self._oldest_age(end) if self._aged and visible >= 1 else 0.0
+        age = self._oldest_age(end) if self._aged and visible + in_flight >= 1 else 0.0
         cpu = min(100.0, self._assumptions.busy_cpu * finished * work / (slots * seconds)) if slots else 0.0
         seen = Seen(
             visible,
@@ -198,8 +201,15 @@ class _Run:
         return max(0.0, 1 - timeout / work)
 
     def _oldest_age(self, second: int) -> float:
-        entered = self._queue.entered
-        return float(second - int(np.searchsorted(entered[: second + 1], self._begun, side="right")) + 1)
+        """Of what is not done, in whole seconds, as SQS reports it."""
+        entered, failures = self._queue.entered, self._failures
+        after = int(np.searchsorted(entered[: second + 1], self._finished + 1e-9, side="right"))
+        if failures is not None:
+            return math.floor(max(second - failures.oldest_sent(after - 1, second), 0))
+        if after > second:
+            return 0.0
+        part = (self._finished - entered[after - 1]) / (entered[after] - entered[after - 1])
+        return math.floor(second - after + 1 - part)
 
     def _oldest_ages(self) -> NDArray[np.float64]:
         """Of every minute, at its end: all at once, for only some policies ask for it meanwhile."""

@@ -76,6 +76,21 @@ class FluidFailures:
     def dead_letters(self) -> float:
         return self._buried
 
+    def oldest_sent(self, since: int, now: int) -> float:
+        """When the oldest of the messages was sent that entered from then on or are out of sight; `now` without any.
+
+        Those received three times do not count: SQS leaves them out of ApproximateAgeOfOldestMessage.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        # Poison that comes back for ever is not told apart from fresh messages, so it is left out at once.
+        kinds = 1 if self._endless else self.counts.shape[1]
+        part = slice(since, now + self._timeout)
+        counts, moments = self.counts[:3, :kinds, part].copy(), self.moments[:3, :kinds, part]
+        # What has not been sent yet is there too.
+        counts[0, :, now - since :] = 0
+        some = counts > 1e-9
+        return float((moments[some] / counts[some]).min()) if some.any() else now
+
     def matter(self, begin: int, *, entered: Curve, begun: float) -> bool:
         """Whether anything may fail or come back in the minute from `begin` on."""
         last = max(self._last_return, self._last_poison[begin // 60])

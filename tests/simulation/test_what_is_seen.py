@@ -1,0 +1,82 @@
+"""What SQS's metrics show of a queue, whichever engine simulates it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.builtin_loads import steady
+from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.model import Queue, Source
+from fargate_workers_toolkit.simulation.seen import Seen
+from fargate_workers_toolkit.simulation.simulate import Engine, simulate
+from tests.simulation.services import fixed
+
+EVEN = Assumptions(service_times="fixed")
+ENGINES = pytest.mark.parametrize("engine", ["fluid", "exact"])
+
+
+class Witness:
+    """A planner that plans nothing and remembers what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+
+    def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]:
+        del desired
+        self.seen.append(seen)
+        return {}
+
+
+def witnessed(load: Load, *, engine: Engine, tasks: int = 1, queue: Queue | None = None) -> list[Seen]:
+    witness = Witness()
+    simulate(fixed(tasks, queue=queue), load, slo=60, engine=engine, assumptions=EVEN, planner=witness)
+    return witness.seen
+
+
+def sent(at: Mapping[int, int], *, minutes: int, work_seconds: float, poison: Mapping[int, int] | None = None) -> Load:
+    arrivals, bad = np.zeros(60 * minutes, dtype=np.int64), np.zeros(60 * minutes, dtype=np.int64)
+    for counts, array in ((at, arrivals), (poison or {}, bad)):
+        for second, count in counts.items():
+            array[second] = count
+    return Load(name="few", arrivals=arrivals, work_seconds=work_seconds, poison=bad if poison else None)
+
+
+@ENGINES
+def test_a_message_at_work_is_the_oldest_until_it_is_done(engine: Engine) -> None:
+    seen = witnessed(sent({0: 1}, minutes=3, work_seconds=100.0), engine=engine)
+    assert [minute.oldest_age for minute in seen] == [pytest.approx(59.5, abs=0.5), 0, 0]
+
+
+@ENGINES
+def test_of_messages_that_wait_the_one_at_work_is_the_oldest(engine: Engine) -> None:
+    """One task, 50 s each: at 60 s the second of three is at work, sent like all of them within the first second."""
+    seen = witnessed(sent({0: 3}, minutes=1, work_seconds=50.0), engine=engine)
+    assert (seen[0].oldest_age, seen[0].visible, seen[0].in_flight) == (pytest.approx(59.5, abs=0.5), 1, 1)
+
+
+@ENGINES
+def test_a_message_received_three_times_has_no_age(engine: Engine) -> None:
+    """Received at 0, 50 and 100 s; a message sent at 110 s is the oldest that counts."""
+    queue = Queue(visibility_timeout=50, max_receive_count=9)
+    load = sent({110: 1}, minutes=3, work_seconds=1.0, poison={0: 1})
+    seen = witnessed(load, engine=engine, queue=queue)
+    assert [minute.oldest_age for minute in seen] == [pytest.approx(59.5, abs=0.5), 0, 0]
+    assert [minute.in_flight for minute in seen] == [1, 1, 1]
+
+
+@ENGINES
+def test_a_message_out_of_sight_after_a_failure_keeps_its_age(engine: Engine) -> None:
+    queue = Queue(visibility_timeout=170, max_receive_count=9)
+    seen = witnessed(sent({179: 1}, minutes=3, work_seconds=1.0, poison={0: 1}), engine=engine, queue=queue)
+    assert [minute.oldest_age for minute in seen] == [pytest.approx(age - 0.5, abs=0.5) for age in (60, 120, 180)]
+
+
+@ENGINES
+def test_counts_are_whole_and_right_on_average(engine: Engine) -> None:
+    """One message a second that takes 0.3 s: mostly none in flight, never 0.3 of one."""
+    counts = [minute.in_flight for minute in witnessed(steady(1, work_seconds=0.3), engine=engine, tasks=5)]
+    assert all(count == int(count) for count in counts)
+    assert np.mean(counts) == pytest.approx(0.3, abs=0.06)
+    assert counts.count(0) > len(counts) / 2
