@@ -14,8 +14,8 @@ class Assumptions:
     queue_lag: Until a minute of SQS's metrics can be seen after its end. Undocumented. Default: 60.
     service_lag: The same for ECS's metrics. Default: 60.
     worker_lag: The same for the workers' own metrics, which the planner reads. Default: 60.
-    late_math: What metric math makes of a minute of which some metric has not come yet. AWS says that FILL fills it, and
-        that beside what it filled the rest counts as 0: "zeros". Default: "waits", only FILL makes something of it.
+    late_math: What metric math makes of a minute of which some metric has not come yet. AWS says that FILL fills it,
+        and that beside what it filled the rest counts as 0: "zeros". Default: "waits", only FILL makes something of it.
     launch_median, launch_sigma: From the launch of a task until it works: lognormal. Default: 40 and 0.35.
     tracking_scale_in: How target tracking scales in, which AWS leaves open. Default: proportional.
     scale_in_waits: Whether scaling in waits for a scale-out's cooldown. Default: it does.
