@@ -1,6 +1,6 @@
 """Alarms and policies at work, minute by minute."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -10,8 +10,8 @@ from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.semantics.step_scaling import Aggregation, Step, StepPolicy
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.control import Control
-from fargate_workers_toolkit.simulation.model import Alarm, ScaledService, ScheduledAction, Tracking
+from fargate_workers_toolkit.simulation.control import Control, Planner
+from fargate_workers_toolkit.simulation.model import Alarm, ScaledService, ScheduledAction, Source, Tracking
 from fargate_workers_toolkit.simulation.seen import Seen
 from tests.simulation.services import article, query, tracking
 
@@ -199,3 +199,56 @@ def test_missing_data_is_treated_as_the_alarm_says(treatment: MissingData, tasks
     control = Control(replace(service, alarms=[empty]), assumptions=PROMPT)
     control.minute(Seen(running=5, cpu=0))
     assert control.minute(Seen(running=0)) == tasks
+
+
+class _Doubling:
+    """Asks for as many tasks more as messages wait."""
+
+    def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]:
+        del desired
+        return {"capacity_gap": seen.visible}
+
+
+@pytest.mark.parametrize(("planner_first", "tasks"), [(False, [5, 7, 10, 10]), (True, [7, 10, 10, 10])])
+def test_alarms_see_what_is_planned_a_minute_later_or_at_once(planner_first: bool, tasks: list[int]) -> None:
+    grow = StepPolicy(
+        adjustment_type="ChangeInCapacity",
+        steps=[Step(adjustment=2, lower=0, upper=2), Step(adjustment=3, lower=2)],
+        cooldown=0,
+    )
+    gap = Alarm(
+        name="Gap",
+        query=query("capacity_gap"),
+        comparison="GreaterThanOrEqualToThreshold",
+        threshold=1,
+        policies=["Out"],
+    )
+    service = replace(article(), steps={"Out": grow}, alarms=[gap])
+    control = Control(service, assumptions=replace(PROMPT, planner_first=planner_first), planner=_Doubling())
+    assert [control.minute(Seen(visible=waiting, running=5)) for waiting in (2, 3, 0, 0)] == tasks
+
+
+def woken(idle_minutes: int, *, assumptions: Assumptions = PROMPT, planner: Planner | None = None) -> int:
+    """How many minutes a service that sleeps takes to want a task for a message that waits."""
+    service = replace(article(steps={1: 1}, bounds=(0, 5)), initial_tasks=0)
+    control = Control(service, assumptions=assumptions, planner=planner)
+    for _ in range(idle_minutes):
+        control.minute(Seen())
+    return next(minute for minute in range(1, 60) if control.minute(Seen(visible=1, sent=minute == 1)) > 0)
+
+
+def test_a_queue_that_nobody_touched_for_six_hours_reports_15_minutes_late() -> None:
+    assert woken(360) == 1
+    assert woken(361) == 16
+    assert woken(361, assumptions=replace(PROMPT, waking_lag=0)) == 1
+
+
+def test_a_planner_that_reads_the_queue_keeps_it_awake() -> None:
+    assert woken(600, planner=_Doubling()) == 1
+
+
+def test_tasks_that_ask_a_queue_for_messages_keep_it_awake() -> None:
+    control = Control(article(steps={1: 1}, cooldowns=(0, 0), bounds=(1, 9)), assumptions=PROMPT)
+    for _ in range(600):
+        control.minute(Seen(running=1))
+    assert control.minute(Seen(visible=1, sent=1, running=1)) == 2

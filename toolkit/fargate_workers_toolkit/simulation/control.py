@@ -10,6 +10,7 @@ from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.events import Event
 from fargate_workers_toolkit.simulation.metric_feed import Feed
 from fargate_workers_toolkit.simulation.model import ScaledService, Source, Tracking
+from fargate_workers_toolkit.simulation.queue_activity import QueueActivity
 from fargate_workers_toolkit.simulation.seen import Seen
 from fargate_workers_toolkit.simulation.watching import Watching
 
@@ -38,7 +39,8 @@ class Control:
         self._second = 0
         self._blocked: dict[str, str] = {}
         self._futile: dict[str, tuple[float, int]] = {}
-        feed = self._feed = Feed(self.sources, assumptions)
+        activity = None if self.plans else QueueActivity(waking_lag=assumptions.waking_lag)
+        feed = self._feed = Feed(self.sources, assumptions, activity=activity)
         self._alarms = [
             (Watching.of(feed, alarm), [(name, service.steps[name]) for name in alarm.policies])
             for alarm in service.alarms
@@ -53,6 +55,8 @@ class Control:
         self._second += 60
         if self._scheduled:
             self._reschedule(self._second // 60 % MINUTES_A_DAY)
+        if self._assumptions.planner_first:
+            self._plan(seen)
         self._feed.add(seen)
         for alarm, policies in self._alarms:
             if alarm.evaluate():
@@ -80,9 +84,13 @@ class Control:
                         self._futile[name] = metric, self.desired
         if self._tracked:
             self._track(deploying=deploying)
+        if not self._assumptions.planner_first:
+            self._plan(seen)
+        return self.desired
+
+    def _plan(self, seen: Seen) -> None:
         if self._planner is not None:
             self._feed.publish(self._planner.plan(seen, desired=self.desired))
-        return self.desired
 
     def _settle(self, name: str, outcome: Outcome, *, deploying: bool) -> None:
         before, blocked = self.desired, outcome.blocked

@@ -7,6 +7,7 @@ from fargate_workers_toolkit.semantics.alarm_evaluation import EXTRA_DATAPOINTS,
 from fargate_workers_toolkit.semantics.metric_math import Expression
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.model import Combination, Metric, Query, Source
+from fargate_workers_toolkit.simulation.queue_activity import QueueActivity
 from fargate_workers_toolkit.simulation.seen import Seen
 
 Values = list[float | None]
@@ -39,13 +40,16 @@ _COMBINE: Mapping[Combination, Callable[[Sequence[float]], float]] = {
 
 
 class Feed:
-    """The values of the sources in use."""
+    """The values of the sources in use. `activity`: of the queue, if it may sleep. Default: it never does."""
 
-    def __init__(self, sources: Iterable[Source], assumptions: Assumptions) -> None:
+    def __init__(
+        self, sources: Iterable[Source], assumptions: Assumptions, *, activity: QueueActivity | None = None
+    ) -> None:
+        self._activity = activity
         self._values: dict[Source, Values] = {source: [] for source in sources}
         self._late = {source: minutes_late(source, assumptions) for source in self._values}
         self._waits = assumptions.late_math == "waits"
-        self._read = [(READ[source], values) for source, values in self._values.items() if source in READ]
+        self._read = [(source, READ[source], values) for source, values in self._values.items() if source in READ]
         self._planned: list[tuple[Source, Values]] = [
             (source, values) for source, values in self._values.items() if source in PLANNED
         ]
@@ -53,8 +57,9 @@ class Feed:
 
     def add(self, seen: Seen) -> None:
         """Ends a minute. What the planner published during it belongs to it."""
-        for read, values in self._read:
-            values.append(read(seen))
+        silent = self._activity is not None and not self._activity.reports(seen)
+        for source, read, values in self._read:
+            values.append(None if silent and source in QUEUE_SOURCES else read(seen))
         for source, values in self._planned:
             values.append(self._coming.get(source))
         self._coming = {}
