@@ -80,3 +80,30 @@ def test_counts_are_whole_and_right_on_average(engine: Engine) -> None:
     assert all(count == int(count) for count in counts)
     assert np.mean(counts) == pytest.approx(0.3, abs=0.06)
     assert counts.count(0) > len(counts) / 2
+
+
+@ENGINES
+def test_from_the_most_messages_in_flight_on_nothing_more_is_received(engine: Engine) -> None:
+    """Ten a second fail, out of sight for 20 minutes: after 100 s a queue of at most 1000 in flight is stuck."""
+    arrivals, failing = np.full(1800, 10), np.ones(1800, dtype=np.bool_)
+    load = Load(name="stuck", arrivals=arrivals, work_seconds=0.1, outage=failing)
+    queue = Queue(visibility_timeout=1200, most_in_flight=1000)
+    seen = witnessed(load, engine=engine, tasks=10, queue=queue)
+    assert [round(minute.in_flight, -2) for minute in seen[:4]] == [600, 1000, 1000, 1000]
+    # As a fluid, those at work in the ten tasks may count twice.
+    assert max(minute.in_flight for minute in seen) <= 1020
+    assert seen[9].visible == pytest.approx(600 * 10 - 1000, abs=20)
+
+
+@ENGINES
+def test_messages_that_nobody_receives_expire_by_themselves(engine: Engine) -> None:
+    """No task runs; of 5 messages a second those of the last ten minutes are left."""
+    load = Load(name="unread", arrivals=np.full(1800, 5), work_seconds=1.0)
+    seen = witnessed(load, engine=engine, tasks=0, queue=Queue(retention=600))
+    assert [minute.visible for minute in seen[8:12]] == [
+        2700,
+        3000,
+        pytest.approx(3000, abs=5),
+        pytest.approx(3000, abs=5),
+    ]
+    assert seen[29].oldest_age == pytest.approx(600, abs=1)

@@ -14,8 +14,8 @@ class Assumptions:
     queue_lag: Until a minute of SQS's metrics can be seen after its end. Undocumented. Default: 60.
     service_lag: The same for ECS's metrics. Default: 60.
     worker_lag: The same for the workers' own metrics, which the planner reads. Default: 60.
-    waking_lag: For how long a queue that wakes after six hours without messages or tasks reports nothing. SQS says "up to
-        15 minutes". Default: 900. Where a planner reads the queue every minute, it never sleeps.
+    waking_lag: For how long a queue that wakes after six hours without messages or tasks reports nothing. SQS says "up
+        to 15 minutes". Default: 900. Where a planner reads the queue every minute, it never sleeps.
     planner_first: Whether a planner's numbers are there before the alarms of the same minute are evaluated: both run
         every minute, at seconds that nobody knows. Default: after them, so that alarms see its numbers a minute later.
     late_math: What metric math makes of a minute of which some metric has not come yet. AWS says that FILL fills it,

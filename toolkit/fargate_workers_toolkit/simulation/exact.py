@@ -159,10 +159,15 @@ class _Run:
 
     # Messages
 
+    @property
+    def _available(self) -> bool:
+        """Whether a receive would bring a message."""
+        return self._line.available and self._held + self._hidden < self._queue.most_in_flight
+
     def _hand_out(self, moment: float) -> None:
         """Gives what is in sight to the tasks that ask, in turn."""
-        line, asking = self._line, self._asking
-        while asking and line.available:
+        asking = self._asking
+        while asking and self._available:
             task = asking.popleft()
             task.asking = False
             self._ask(task, moment)
@@ -172,7 +177,7 @@ class _Run:
         if task.asking or task.stopping:
             return
         while wanted := self._wanted(task, moment):
-            if not self._line.available:
+            if not self._available:
                 task.asking = True
                 self._asking.append(task)
                 return
@@ -192,7 +197,7 @@ class _Run:
 
     def _receive(self, task: RunningTask, wanted: int, moment: float) -> None:
         line = self._line
-        while wanted and line.available:
+        while wanted and self._available:
             message = line.take()
             if moment - self._sent[message] > self._queue.retention:
                 self._expired += 1
@@ -231,7 +236,7 @@ class _Run:
         if task.fetched:
             self._begin(task, moment)
         self._ask(task, moment)
-        if self._asking and self._line.available:
+        if self._asking and self._available:
             self._hand_out(moment)
         if not task.held:
             self._stop_if_due(task, moment)
@@ -247,6 +252,13 @@ class _Run:
         """Done, expired or a dead letter."""
         self._gone[message] = True
         self._line.finish(message)
+
+    def _expire(self, end: int) -> None:
+        """Messages at the front that nobody received in time; those behind them, which came back, go as they come up."""
+        line = self._line
+        while line.available and end - self._sent[line.next()] > self._queue.retention:
+            self._expired += 1
+            self._end(line.take())
 
     def _hide(self, message: int, *, until: float) -> None:
         """Out of sight, in nobody's hands."""
@@ -317,6 +329,7 @@ class _Run:
 
     def _minute(self, begin: int, end: int) -> None:
         fleet, minutes, seconds = self._fleet, self._minutes, end - begin
+        self._expire(end)
         worked = self._worked + self._busy * end - self._begun_sum
         slots = fleet.running * self._task.concurrency
         busy = (worked - self._worked_before) / (slots * seconds) if slots else 0.0

@@ -19,6 +19,10 @@ class StandardLine:
         """Whether a receive would bring a message."""
         return bool(self._messages)
 
+    def next(self) -> int:
+        """The message that a receive would bring."""
+        return self._messages[0]
+
     def take(self) -> int:
         return self._messages.popleft()
 
@@ -60,6 +64,9 @@ class FifoLine:
             self._ready.append(group)
         waiting.append(message)
         self._length += 1
+
+    def next(self) -> int:
+        return self._waiting[self._ready[0]][0]
 
     def take(self) -> int:
         group = self._ready.popleft()

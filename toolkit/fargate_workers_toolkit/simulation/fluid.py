@@ -67,6 +67,7 @@ class _Run:
                 max_receive_count=service.queue.max_receive_count,
             )
         )
+        self._most_in_flight = service.queue.most_in_flight
         self._work: NDArray[np.float64] | None = None
         if isinstance(load.work_seconds, np.ndarray):
             self._work = load.work_seconds
@@ -122,6 +123,7 @@ class _Run:
         queue = self._queue
         failures.enter(begin, end, queue.entered)
         capacity, _ = self._capacity(begin, end, work)
+        capacity = np.minimum(capacity, max(self._most_in_flight - failures.hidden, 0.0) / (end - begin))
         queue.serve(begin, end, capacity)
         part = slice(begin, end + 1)
         finished = queue.finished(begin, end, work=work)

@@ -83,14 +83,23 @@ class ScheduledAction:
     maximum: int | None = None
 
 
+# Of standard and of FIFO queues, which had 20,000 until 2024. From there on SQS hands out nothing more.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+MOST_IN_FLIGHT = 120_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Of the queue, in seconds; the defaults are SQS's. `max_receive_count` is None without a dead-letter queue."""
+    """Of the queue, in seconds; the defaults are SQS's. `max_receive_count` is None without a dead-letter queue.
+
+    most_in_flight: Messages that may be received and not deleted yet. Default: 120,000.
+    """
 
     visibility_timeout: float = 30
     max_receive_count: int | None = None
     retention: float = 345_600
     fifo: bool = False
+    most_in_flight: int = MOST_IN_FLIGHT
 
 
 @dataclass(frozen=True, kw_only=True)
