@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.simulation.ages import Ages, segments
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in, steady
 from fargate_workers_toolkit.simulation.fluid_queue import FluidQueue, begun
 from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.model import Queue, Task
+from fargate_workers_toolkit.simulation.model import Queue, ScheduledAction, Task
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 from tests.simulation.services import article, fixed
@@ -183,11 +184,52 @@ def test_a_load_may_end_within_a_minute() -> None:
 def test_only_work_that_outlasts_the_stop_timeout_is_killed() -> None:
     def killed(**changes: float | bool) -> float:
         task = replace(Task(stop_timeout=30), **changes)  # type: ignore[arg-type]
-        load = Load(name="wave", arrivals=built_in("burst").arrivals // 20, work_seconds=20.0)
+        load = Load(name="wave", arrivals=built_in("burst").arrivals // 10, work_seconds=20.0)
         return simulate(article(task=task, steps={5: 5}, cooldowns=(60, 60)), load, slo=300).killed
 
-    assert killed() > killed(stop_timeout=120.0) > 0
+    assert killed(stop_timeout=10.0) > killed() > killed(stop_timeout=120.0)
     assert killed(protected=True) == 0
+
+
+def test_what_is_killed_comes_back_after_its_visibility_timeout_and_is_done_later() -> None:
+    """As message by message: received at 200, killed at 330, in sight again at 500, done 250 or 500 seconds later."""
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[200] = 8
+    service = replace(
+        fixed(8, task=Task(stop_timeout=30), queue=Queue(visibility_timeout=300)),
+        bounds=Bounds(3, 8),
+        scheduled=[ScheduledAction(name="Down", minute=5, maximum=3)],
+    )
+    load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
+    result = simulate(service, load, slo=300, assumptions=EXACT_WORK)
+    # 5 of 8 tasks stop, and 30 of 250 seconds of the work end in time: 4.4, whole messages only.
+    assert (result.killed, result.done) == (4, 8)
+    assert result.residual == 0
+    assert 700 < result.oldest < 810
+
+
+def test_what_is_killed_once_too_often_is_a_dead_letter() -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[200] = 8
+    service = replace(
+        fixed(8, task=Task(stop_timeout=30), queue=Queue(visibility_timeout=300, max_receive_count=1)),
+        bounds=Bounds(3, 8),
+        scheduled=[ScheduledAction(name="Down", minute=5, maximum=3)],
+    )
+    load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
+    result = simulate(service, load, slo=300, assumptions=EXACT_WORK)
+    assert (result.dead_lettered, result.done, result.residual) == (4, 4, 0)
+
+
+@pytest.mark.parametrize(("rates", "expired"), [([5, 20], 24_000), ([20, 5], 30_000)])
+def test_messages_expire_also_on_a_day_on_which_others_never_wait(rates: list[int], expired: int) -> None:
+    """An hour of 20 a second for tasks that can do 10: 36,000 too many. Of them 12,000 are waiting for ten minutes, or
+    less, when it ends; an hour at ease that follows saves 6,000 of these."""
+    load = Load(name="both", arrivals=np.repeat(rates, HOUR), work_seconds=0.5)
+    result = simulate(fixed(5, queue=Queue(retention=600)), load, slo=60, assumptions=EXACT_WORK)
+    assert result.residual == 0
+    assert result.expired == pytest.approx(expired, rel=0.01)
+    assert result.oldest <= 601
 
 
 def test_the_age_of_the_oldest_message_is_there_for_policies_that_look_at_it() -> None:

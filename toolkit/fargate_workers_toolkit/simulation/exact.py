@@ -254,7 +254,7 @@ class _Run:
         self._line.finish(message)
 
     def _expire(self, end: int) -> None:
-        """Messages at the front that nobody received in time; those behind them, which came back, go as they come up."""
+        """Messages at the front that nobody received in time; what came back lies behind them and goes in its turn."""
         line = self._line
         while line.available and end - self._sent[line.next()] > self._queue.retention:
             self._expired += 1

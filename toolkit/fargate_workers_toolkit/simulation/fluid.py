@@ -1,11 +1,12 @@
 """The fast engine: messages as a fluid, a second at a time, a minute at once, with the control plane in between.
 
 Good for any load a policy reacts to. What it leaves out, and the exact engine has: chance in the times of single
-messages, prefetching, FIFO groups, and what becomes of messages whose task is killed.
+messages, prefetching and FIFO groups.
 """
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,15 +59,14 @@ class _Run:
         self._fleet = Fleet(control.desired, assumptions=assumptions, seed=seed)
         arrivals = load.arrivals if load.poison is None else load.arrivals + load.poison
         self._sent: list[float] = np.add.reduceat(arrivals, np.arange(0, load.seconds, 60)).tolist()
-        self._failures = (
-            None
-            if load.outage is None and load.poison is None
-            else FluidFailures(
-                load,
-                visibility_timeout=service.queue.visibility_timeout,
-                max_receive_count=service.queue.max_receive_count,
-            )
+        self._visibility = service.queue.visibility_timeout
+        self._new_failures = partial(
+            FluidFailures,
+            load,
+            visibility_timeout=self._visibility,
+            max_receive_count=service.queue.max_receive_count,
         )
+        self._failures = None if load.outage is None and load.poison is None else self._new_failures()
         self._most_in_flight = service.queue.most_in_flight
         self._work: NDArray[np.float64] | None = None
         if isinstance(load.work_seconds, np.ndarray):
@@ -78,7 +78,9 @@ class _Run:
         self._begun = 0.0
         self._begun_by_minute: list[float] = []
         self._finished = 0.0
-        self._killed = 0.0
+        self._killed = 0
+        self._killed_at: dict[int, int] = {}
+        self._doomed = 0.0
         self._busy = 0.0
         self._at = 0
         self._aged = "oldest_age" in control.sources or control.plans
@@ -146,7 +148,7 @@ class _Run:
         while fleet.next_ready < end:
             start = fleet.next_start()
             if start.replaces:
-                self._stop(1, start.ready)
+                self._stop(1, start.ready, then=end)
             else:
                 running[max(math.ceil(start.ready) - begin, 0) :] += 1
         slots = running * concurrency
@@ -154,18 +156,39 @@ class _Run:
         each = slots / work
         return (each if limit is None else np.minimum(each, limit)), int(slots[-1])
 
-    def _stop(self, tasks: int, moment: float) -> None:
-        """Stops tasks; of their unprotected work, what outlasts the stop timeout is killed."""
+    def _stop(self, tasks: int, moment: float, *, then: int) -> None:
+        """Stops tasks; of their unprotected work, what outlasts the stop timeout is killed.
+
+        `then`: The first second that is not calculated yet.
+        """
         if not self._task.protected and self._fleet.running:
-            self._killed += tasks / self._fleet.running * self._busy * self._outlasting(self._mean_work[self._at // 60])
+            work = self._mean_work[self._at // 60]
+            self._doomed += tasks / self._fleet.running * self._busy * self._outlasting(work)
+            if self._doomed >= 1:
+                self._kill(math.floor(self._doomed), moment, work, then=then)
+                self._doomed %= 1
         self._fleet.stop(tasks, moment)
+
+    def _kill(self, messages: int, moment: float, work: float, *, then: int) -> None:
+        """Messages at work that a task took with it: they are in sight again once nobody renews their visibility."""
+        failures = self._failures = self._failures or self._new_failures()
+        second, timeout = math.ceil(moment), self._task.stop_timeout
+        # Received about one message's work ago; this project's runtime renews until the end.
+        renewed = moment + timeout if self._task.prefetches else moment - work
+        back = math.ceil(max(renewed + self._visibility, moment + timeout, then))
+        entered = self._queue.entered
+        sent = int(np.searchsorted(entered[: second + 1], self._begun, side="left")) - 1
+        failures.come_back(back, messages, sent=max(sent, 0))
+        self._killed += messages
+        self._killed_at[second] = self._killed_at.get(second, 0) + messages
 
     def _observe(self, end: int, seconds: int, work: float, *, began: float, finished: float, hidden: float) -> None:
         fleet, minutes = self._fleet, self._minutes
-        entered, part = float(self._queue.entered[end]), self._part[(end - 1) // 60]
-        begun_whole = min(math.floor(self._begun + part), entered)
-        visible = entered - begun_whole
-        in_flight = begun_whole - min(math.floor(self._finished + part), begun_whole) + hidden
+        part = self._part[(end - 1) // 60]
+        levels = float(self._queue.entered[end]), self._begun, self._finished
+        entered, begun, done = (math.floor(level + part) for level in levels)
+        visible = max(entered - begun, 0)
+        in_flight = max(begun - done, 0) + math.floor(hidden + part)
         self._busy, self._at = self._begun - self._finished, end - seconds
         slots = fleet.running * self._task.concurrency
         age = self._oldest_age(end) if self._aged and visible + in_flight >= 1 else 0.0
@@ -188,7 +211,7 @@ class _Run:
         if desired != fleet.running + fleet.pending or fleet.deploying:
             surplus = fleet.want(desired, end)
             if surplus:
-                self._stop(surplus, end)
+                self._stop(surplus, end, then=end)
         minutes.desired.append(desired)
         minutes.running.append(fleet.running)
         minutes.visible.append(visible)
@@ -227,6 +250,7 @@ class _Run:
         finished = np.maximum.accumulate(queue.finished(0, seconds, work=self._delay()))
         curve = begun(queue.entered, finished, self._slots)
         parts = _without_expired(segments(queue.entered, curve), queue.expired)
+        parts = _without_killed(parts, self._killed_at)
         ages = Ages(exponential=self._assumptions.service_times == "exponential")
         self._add_ages(ages, parts)
         self._minutes.oldest_age.extend(self._oldest_ages().tolist())
@@ -243,7 +267,7 @@ class _Run:
             expired=queue.expired_messages,
             visible=visible,
             in_flight=failures.hidden if failures else 0.0,
-            killed=self._killed,
+            killed=float(self._killed),
             task_seconds=self._fleet.billed_seconds(seconds),
             ages=ages,
             waiting=waiting,
@@ -307,6 +331,24 @@ def _means(load: Load) -> list[float]:
     begins = np.arange(0, load.seconds, 60)
     lengths = np.diff(np.append(begins, load.seconds))
     return (np.add.reduceat(load.work_seconds, begins) / lengths).tolist()
+
+
+def _without_killed(parts: Segments, killed: dict[int, int]) -> Segments:
+    """Takes out the messages whose work began and was lost: the last ones begun before."""
+    if not killed:
+        return parts
+    messages = parts.messages.copy()
+    order = np.argsort(parts.begun, kind="stable")
+    begun = parts.begun[order]
+    for second, gone in killed.items():
+        left = float(gone)
+        for index in order[: np.searchsorted(begun, second, side="right")][::-1]:
+            taken = min(messages[index], left)
+            messages[index] -= taken
+            left -= taken
+            if left <= 0:
+                break
+    return Segments(messages=messages, entered=parts.entered, begun=parts.begun)
 
 
 def _without_expired(parts: Segments, expired: dict[int, float]) -> Segments:

@@ -124,6 +124,14 @@ class FluidFailures:
             part[:, 1:] *= fails
         self._schedule(begin + self._timeout, counts, moments)
 
+    def come_back(self, second: int, messages: float, *, sent: int) -> None:
+        """Messages, sent at that moment and received once, are in sight again from a second on."""
+        if second < len(self._back):
+            counts = np.full((1, 1, 1), messages)
+            self._schedule(second, counts, counts * sent)
+        else:
+            self._failed += messages
+
     def _schedule(self, begin: int, counts: Kinds, moments: Kinds) -> None:
         by_second = counts.sum(axis=(0, 1))
         if not by_second.any():
