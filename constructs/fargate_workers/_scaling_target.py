@@ -13,6 +13,7 @@ from fargate_workers.alarm_definition import Metric
 from fargate_workers.step_scaling import Adjustment
 
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]
+Aggregation = Literal["Minimum", "Maximum"]
 
 _Policy = autoscaling.CfnScalingPolicy
 _Alarm = cloudwatch.CfnAlarm
@@ -69,12 +70,13 @@ class ScalingTarget:
         kind: AdjustmentType,
         adjustments: Sequence[Adjustment],
         cooldown: int,
+        aggregation: Aggregation = "Maximum",
     ) -> None:
         """Adjust the number of tasks when `expression` has been at `threshold` or above for so many whole minutes.
 
-        Of several expressions, by name, the last one.
+        Of several expressions, by name, the last one. `aggregation`: Which of those minutes chooses the step.
         """
-        policy = self._step_policy(name, kind=kind, adjustments=adjustments, cooldown=cooldown)
+        policy = self._step_policy(name, kind=kind, adjustments=adjustments, cooldown=cooldown, aggregation=aggregation)
         _Alarm(
             self._scope,
             f"{name}Alarm",
@@ -145,7 +147,13 @@ class ScalingTarget:
         return {key: metric for key, metric in self._metrics.items() if re.search(rf"\b{key}\b", text)}
 
     def _step_policy(
-        self, name: str, *, kind: AdjustmentType, adjustments: Sequence[Adjustment], cooldown: int
+        self,
+        name: str,
+        *,
+        kind: AdjustmentType,
+        adjustments: Sequence[Adjustment],
+        cooldown: int,
+        aggregation: Aggregation = "Maximum",
     ) -> autoscaling.CfnScalingPolicy:
         return _Policy(
             self._scope,
@@ -157,7 +165,7 @@ class ScalingTarget:
                 adjustment_type=kind,
                 # AWS's own default is 300 s, whatever the CDK's documentation says.
                 cooldown=cooldown,
-                metric_aggregation_type="Maximum",
+                metric_aggregation_type=aggregation,
                 min_adjustment_magnitude=1 if kind == "PercentChangeInCapacity" else None,
                 step_adjustments=[
                     _Policy.StepAdjustmentProperty(

@@ -59,7 +59,7 @@ def queue_worker_alarms(
                 "visible": _queue(queue_name, "ApproximateNumberOfMessagesVisible", statistic="Minimum"),
                 "deleted": _queue(queue_name, "NumberOfMessagesDeleted", statistic="Sum"),
             },
-            expression="IF(visible > 0 AND FILL(deleted, 0) < 1, 1, 0)",
+            expression="IF(visible > 0, FILL(deleted, 0) < 1, 0)",
             evaluation_periods=stuck_minutes,
         ),
         _no_task_running(visible, running, cluster_name, service_name, min_tasks),
@@ -297,7 +297,7 @@ def _no_task_running(
         first_command=_service(cluster_name, service_name),
         metrics={"visible": visible, "running": running},
         # SQS goes silent only for a queue nobody touched in six hours; that silence means there is no work.
-        expression="IF(visible > 0 AND FILL(running, 0) < 1, 1, 0)",
+        expression="IF(visible > 0, FILL(running, 0) < 1, 0)",
         evaluation_periods=10,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from aws_cdk import Duration
@@ -39,6 +40,9 @@ DEFAULT_STEPS: Mapping[int, int] = {1: 1, 100: 2, 500: 5, 2_000: 10}
 DEPTH = "(visible + in_flight)"
 # A task that runs reports its CPU once a minute. A service without tasks reports nothing at all, which means 0.
 RUNNING = "FILL(running, 0)"
+# Where 0 would hold scaling in up: ECS may always be a minute later than SQS, and FILL answers for its newest minute.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+LAST_RUNNING = "FILL(running, REPEAT)"
 
 # Two, because ECS may report a minute after SQS: in the newest minute alone a busy service could look asleep.
 _ASLEEP_MINUTES = 2
@@ -273,10 +277,10 @@ class Scaling:
     def _wake(self, target: ScalingTarget) -> None:
         """One task for the first messages. Deeper queues are left to the policy that adds tasks: this one sets 1."""
         deepest = self._deepest_quiet
-        awake = f"{RUNNING} < 1 AND {DEPTH} >= 1" + ("" if deepest is None else f" AND {DEPTH} <= {deepest}")
+        shallow = "" if deepest is None else f" AND {DEPTH} <= {deepest}"
         target.step(
             "WakeUp",
-            f"IF({awake}, 1, 0)",
+            f"IF({DEPTH} >= 1{shallow}, {RUNNING} < 1, 0)",
             threshold=1,
             minutes=_ASLEEP_MINUTES,
             kind="ExactCapacity",
@@ -290,7 +294,7 @@ class Scaling:
         if self.min_tasks >= 1:
             target.step(
                 "ScaleIn",
-                f"IF({quiet} AND {RUNNING} > {least}, 1, 0)",
+                f"IF({quiet}, {LAST_RUNNING} > {least}, 0)",
                 threshold=1,
                 minutes=_QUIET_MINUTES,
                 kind="PercentChangeInCapacity",
@@ -300,7 +304,7 @@ class Scaling:
         else:
             target.step(
                 "ScaleIn",
-                f"IF({quiet}, {RUNNING}, 0)",
+                f"IF({quiet}, {LAST_RUNNING}, 0)",
                 threshold=2,
                 minutes=_QUIET_MINUTES,
                 kind="ExactCapacity",
@@ -311,7 +315,7 @@ class Scaling:
     def _sleep(self, target: ScalingTarget) -> None:
         target.step(
             "Sleep",
-            f"IF({DEPTH} < 1 AND {RUNNING} > 0, 1, 0)",
+            f"IF({DEPTH} < 1, {LAST_RUNNING} > 0, 0)",
             threshold=1,
             minutes=_EMPTY_MINUTES,
             kind="ExactCapacity",
@@ -347,21 +351,12 @@ def _follow_planner(target: ScalingTarget, planned: PlannedWorker) -> None:
 def _follow_expressions(target: ScalingTarget, expressions: LatencyExpressions, *, sleeps: bool) -> None:
     adding = climbing(LADDER)
     removing = [replace(step, change=-step.change) for step in adding]
-    policies = [
-        ("ScaleOut", expressions.scale_out, 1, adding),
-        ("ScaleIn", expressions.scale_in, _SPARE_MINUTES, removing),
-        *([("WakeUp", expressions.wake_up, _ASLEEP_MINUTES, adding)] if sleeps else []),
-    ]
-    for name, expression, minutes, steps in policies:
-        target.step(
-            name,
-            expression,
-            threshold=1,
-            minutes=minutes,
-            kind="ChangeInCapacity",
-            adjustments=steps,
-            cooldown=_UNTIL_SEEN,
-        )
+    step = partial(target.step, threshold=1, kind="ChangeInCapacity", cooldown=_UNTIL_SEEN)
+    step("ScaleOut", expressions.scale_out, minutes=1, adjustments=adding)
+    # What every minute could spare, and no more.
+    step("ScaleIn", expressions.scale_in, minutes=_SPARE_MINUTES, adjustments=removing, aggregation="Minimum")
+    if sleeps:
+        step("WakeUp", expressions.wake_up, minutes=_ASLEEP_MINUTES, adjustments=adding)
 
 
 def _check_tasks(min_tasks: int, max_tasks: int) -> None:

@@ -120,3 +120,9 @@ def test_what_the_planner_publishes_belongs_to_the_minute_that_begins() -> None:
     assert datapoints() == [NONE]
     feed.add(Seen())
     assert datapoints() == [NONE, 3]
+
+
+def test_in_the_first_minutes_metrics_of_different_lags_fit_into_one_expression() -> None:
+    assert fetched(math("visible + FILL(running, REPEAT)"), VISIBLE[:1], count=2, queue_lag=60, service_lag=120) == [
+        NONE
+    ]

@@ -116,7 +116,7 @@ def test_in_slowly_by_half_and_never_below_min_tasks(stacks: dict[str, Facts]) -
     assert policy(facts, "ScaleIn")["StepScalingPolicyConfiguration"]["Cooldown"] == 300
     found = alarm(facts, "ScaleIn")
     assert (found["EvaluationPeriods"], found["DatapointsToAlarm"]) == (5, 5)
-    assert expression(found) == "IF((visible + in_flight) <= 99 AND FILL(running, 0) > 1, 1, 0)"
+    assert expression(found) == "IF((visible + in_flight) <= 99, FILL(running, REPEAT) > 1, 0)"
 
 
 def test_a_service_that_may_sleep_shrinks_to_one_task_and_never_rounds_to_none(stacks: dict[str, Facts]) -> None:
@@ -124,7 +124,7 @@ def test_a_service_that_may_sleep_shrinks_to_one_task_and_never_rounds_to_none(s
     assert policy(facts, "ScaleIn")["StepScalingPolicyConfiguration"]["AdjustmentType"] == "ExactCapacity"
     assert min(change for _, _, change in steps(facts, "ScaleIn")) == 1
     assert alarm(facts, "ScaleIn")["Threshold"] == 2
-    assert expression(alarm(facts, "ScaleIn")) == "IF((visible + in_flight) <= 99, FILL(running, 0), 0)"
+    assert expression(alarm(facts, "ScaleIn")) == "IF((visible + in_flight) <= 99, FILL(running, REPEAT), 0)"
 
 
 def test_the_last_task_goes_after_ten_minutes_of_nothing_at_all(stacks: dict[str, Facts]) -> None:
@@ -132,7 +132,7 @@ def test_the_last_task_goes_after_ten_minutes_of_nothing_at_all(stacks: dict[str
     assert steps(facts, "Sleep") == [(0, None, 0)]
     found = alarm(facts, "Sleep")
     assert (found["EvaluationPeriods"], found["DatapointsToAlarm"]) == (10, 10)
-    assert expression(found) == "IF((visible + in_flight) < 1 AND FILL(running, 0) > 0, 1, 0)"
+    assert expression(found) == "IF((visible + in_flight) < 1, FILL(running, REPEAT) > 0, 0)"
 
 
 @pytest.mark.parametrize(("name", "deepest"), [("asleep", 99), ("tracking-asleep", 1)])
@@ -145,7 +145,7 @@ def test_the_first_message_wakes_one_task_and_never_undoes_a_scale_out(
     found = alarm(facts, "WakeUp")
     assert (found["EvaluationPeriods"], found["Threshold"]) == (2, 1)
     depth = "(visible + in_flight)"
-    assert expression(found) == f"IF(FILL(running, 0) < 1 AND {depth} >= 1 AND {depth} <= {deepest}, 1, 0)"
+    assert expression(found) == f"IF({depth} >= 1 AND {depth} <= {deepest}, FILL(running, 0) < 1, 0)"
 
 
 def test_a_service_that_never_sleeps_has_nothing_to_wake_it(stacks: dict[str, Facts]) -> None:
@@ -156,9 +156,7 @@ def test_a_service_that_never_sleeps_has_nothing_to_wake_it(stacks: dict[str, Fa
 
 
 def test_one_task_is_woken_by_any_depth(stacks: dict[str, Facts]) -> None:
-    assert expression(alarm(stacks["one"], "WakeUp")) == (
-        "IF(FILL(running, 0) < 1 AND (visible + in_flight) >= 1, 1, 0)"
-    )
+    assert expression(alarm(stacks["one"], "WakeUp")) == ("IF((visible + in_flight) >= 1, FILL(running, 0) < 1, 0)")
 
 
 def test_silence_neither_adds_nor_stops_tasks(stacks: dict[str, Facts]) -> None:

@@ -91,7 +91,7 @@ class Feed:
 
             def newest() -> Values:
                 end = len(values) - late
-                return values[max(end - count + late, 0) : max(end, 0)] + unseen
+                return values[max(end - count + late, 0) : max(end, 0)] + unseen[: len(values)]
 
             return newest
 
