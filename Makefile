@@ -57,7 +57,7 @@ snapshots: setup ## Refresh what is generated: snapshots, runbooks, the schema o
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock"
 
 lock: setup ## Refresh every requirements.txt: the project's, the worker image's, the embedded AWS's.
-	@$(BIN)/$(LOCK) pyproject.toml --group dev --extra toolkit --output-file requirements.txt
+	@$(BIN)/$(LOCK) pyproject.toml --group dev --extra toolkit --extra plot --output-file requirements.txt
 	@$(BIN)/$(LOCK) worker_image/requirements.in --output-file worker_image/requirements.txt
 	@$(BIN)/$(LOCK) toolkit/fargate_workers_toolkit/local/requirements.in --output-file toolkit/fargate_workers_toolkit/local/requirements.txt
 

@@ -1,130 +1,145 @@
-"""Charts as inline SVG: an axis of time, lines over it, and lanes of what happened. Elements escape what they hold."""
+"""Panels and lanes as SVG that stretches: lines by data, letters and strokes by the screen. Elements escape text."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
-from fargate_workers_toolkit.simulation.moments import clock
+from fargate_workers_toolkit.simulation.picture import PALETTE, Lane, Line, Mark, Panel, readable, time_ticks
 
-# In units of the drawing, which is as wide as the page: small enough to read its letters on a phone.
-WIDTH = 480
-LEFT = 46
-RIGHT = 8
-TOP = 8
-HEIGHT = 110
-LANE = 18
-LONGEST_NAME = 70
-# More points than this cannot be told apart; of those that share one the highest is drawn.
-MOST_POINTS = 720
+STYLE = Path(__file__).with_name("picture.css")
 
+PANEL_HEIGHT = 128
+LANE_HEIGHT = 14
 
-class Line(NamedTuple):
-    """One value a minute. `look`: its class in the style sheet. `stepped`: whether it jumps from value to value."""
-
-    name: str
-    values: Sequence[float]
-    look: str
-    stepped: bool = False
+# Of the height, above the ceiling and below 0: room for a stroke.
+ABOVE = 0.06
+BELOW = 0.02
+# A day to the minute. Of more, the highest of those that share a point is drawn.
+MOST_POINTS = 1440
 
 
-class Mark(NamedTuple):
-    """Something that happened from a second to another. `note`: what is told of it."""
-
-    begin: int
-    end: int
-    look: str
-    note: str
-
-
-class Lane(NamedTuple):
-    name: str
-    marks: Sequence[Mark]
+def style() -> str:
+    """Of everything drawn here. Paper is white, and screens may be dark."""
+    light, dark = (
+        ":root { " + " ".join(f"--{name}: {colours[scheme]};" for name, colours in PALETTE.items()) + " }"
+        for scheme in (0, 1)
+    )
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}\n{STYLE.read_text()}"
 
 
-def chart(lines: Sequence[Line], *, seconds: int, title: str, level: tuple[float, str] | None = None) -> Element:
-    """Lines over time. `level`: a value drawn across all of it, with its name."""
-    svg = _canvas(TOP + HEIGHT + 20, title)
-    most = max((max(line.values, default=0) for line in lines), default=0)
-    if level is not None:
-        most = max(most, level[0])
-    ceiling = _ceiling(most)
-    for part in (0, 0.5, 1):
-        y = _y(part * ceiling, ceiling)
-        _add(svg, "line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, look="grid")
-        _text(svg, _short(part * ceiling), x=LEFT - 4, y=y + 4, look="right")
-    _time_axis(svg, seconds, TOP + HEIGHT + 15)
-    for line in lines:
-        _add(svg, "path", d=_path(line, seconds, ceiling), look=f"line {line.look}")
-    if level is not None:
-        y = _y(level[0], ceiling)
-        _add(svg, "line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, look="line slo")
-        _text(svg, level[1], x=WIDTH - RIGHT, y=y - 4 if y > TOP + 12 else y + 12, look="right slo-name")
+def draw_panel(parent: Element, panel: Panel, *, seconds: int, name: str, points: int = MOST_POINTS) -> Element:
+    """`name`: of this panel in its document. `points`: the most of a line."""
+    svg = _canvas(parent, PANEL_HEIGHT, panel.name, panel.summary, name=name)
+    ceiling = panel.ceiling
+    _time_axis(svg, seconds)
+    for value in (0, ceiling / 2, ceiling):
+        y = _height(value, ceiling)
+        _line(svg, "grid", x1="0", x2="100%", y1=y, y2=y)
+        _text(svg, _short(value), "end", x="0", y=y, dx="-6", dy="4")
+    # Its own units: seconds, and values upward.
+    high = (1 + ABOVE) * ceiling
+    box = f"0 {-high:.6g} {seconds} {(1 + ABOVE + BELOW) * ceiling:.6g}"
+    data = _data(svg, box)
+    upward = _add(data, "g", transform="scale(1 -1)")
+    if panel.level is not None:
+        _late_above(data, panel.level, ceiling, name=name)
+    for line in panel.lines:
+        paint = "" if panel.level is None else f"url(#{name}-late)"
+        look = {"class": line.look} if panel.level is None else {"stroke": paint, "fill": paint}
+        coordinates = " ".join(_points(line, seconds, points))
+        _add(upward, "polyline", points=coordinates, **look, **{"data-name": line.name, "data-unit": line.unit})
+    if panel.level is not None:
+        y = _height(panel.level, ceiling)
+        _line(svg, "slo", x1="0", x2="100%", y1=y, y2=y)
+        _text(svg, f"SLO {panel.level:g} s", "slo-name end", x="100%", y=y, dy="-5")
+    _line(svg, "cross", x1="-9", x2="-9", y1="0", y2="100%")
     return svg
 
 
-def lanes(rows: Sequence[Lane], *, seconds: int, title: str) -> Element:
-    """A row for each lane: its name, and below it what happened in it."""
-    svg = _canvas(TOP + 2 * LANE * len(rows) + 20, title)
-    for index, row in enumerate(rows):
-        y = TOP + 2 * LANE * index
-        _text(svg, _shortened(row.name), x=2, y=y + 11, look="left")
-        _add(svg, "rect", x=LEFT, y=y + LANE - 1, width=WIDTH - RIGHT - LEFT, height=LANE - 4, look="lane")
-        for mark in row.marks:
-            begin, end = _x(mark.begin, seconds), _x(mark.end, seconds)
-            rect = _add(
-                svg, "rect", x=begin, y=y + LANE - 1, width=max(end - begin, 1.5), height=LANE - 4, look=mark.look
-            )
-            SubElement(rect, "title").text = _printable(mark.note)
-    _time_axis(svg, seconds, TOP + 2 * LANE * len(rows) + 13)
+def draw_lane(parent: Element, lane: Lane, *, seconds: int, name: str, axis: bool = False) -> Element:
+    """What happened. `axis`: whether the time stands below it."""
+    svg = _canvas(parent, LANE_HEIGHT, lane.name, lane.often(), name=name)
+    data = _data(svg, f"0 0 {seconds} 2")
+    for mark in lane.marks:
+        _mark(data, mark)
+    if axis:
+        _time_axis(svg, seconds)
+    _line(svg, "cross", x1="-9", x2="-9", y1="0", y2="100%")
     return svg
 
 
-def _canvas(height: float, title: str) -> Element:
-    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height:g}", "role": "img", "xmlns": "http://www.w3.org/2000/svg"})
-    SubElement(svg, "title").text = _printable(title)
+def _canvas(parent: Element, height: int, title: str, description: str, *, name: str) -> Element:
+    labels = f"{name}-title {name}-description"
+    svg = _add(parent, "svg", role="img", width="100%", height=str(height), **{"aria-labelledby": labels})
+    _add(svg, "title", id=f"{name}-title").text = readable(title)
+    _add(svg, "desc", id=f"{name}-description").text = readable(description)
     return svg
 
 
-def _time_axis(svg: Element, seconds: int, y: float) -> None:
-    parts = 4
-    for part in range(parts + 1):
-        second = seconds * part // parts
-        look = "left" if part == 0 else "right" if part == parts else "middle"
-        _text(svg, clock(second), x=_x(second, seconds), y=y, look=look)
+def _data(svg: Element, box: str) -> Element:
+    """Where data has its own units, however wide the screen is."""
+    size = {"width": "100%", "height": "100%", "preserveAspectRatio": "none"}
+    return _add(svg, "svg", viewBox=box, **size, **{"class": "data"})
 
 
-def _path(line: Line, seconds: int, ceiling: float) -> str:
-    points = [(_x(second, seconds), _y(value, ceiling)) for second, value in _thinned(line.values)]
-    if not points:
-        return ""
-    (x, y), *others = points
-    commands = [f"M{x:.1f} {y:.1f}"]
-    for x, y in others:
-        commands.append(f"H{x:.1f}V{y:.1f}" if line.stepped else f"L{x:.1f} {y:.1f}")
-    return "".join(commands)
+def _time_axis(svg: Element, seconds: int) -> None:
+    for second, text in time_ticks(seconds):
+        x = _percent(second / seconds)
+        _line(svg, "grid", x1=x, x2=x, y1="0", y2="100%")
+        edge = "begin" if second == 0 else "end" if second > 0.97 * seconds else "middle"
+        _text(svg, text, edge, x=x, y="100%", dy="15")
 
 
-def _thinned(values: Sequence[float]) -> Iterable[tuple[int, float]]:
-    width = math.ceil(len(values) / MOST_POINTS) or 1
+def _late_above(parent: Element, level: float, ceiling: float, *, name: str) -> None:
+    """A paint that changes its colour at the SLO."""
+    ends = {"x1": "0", "x2": "0", "y1": "0", "y2": f"{ceiling:.6g}"}
+    paint = _add(parent, "linearGradient", id=f"{name}-late", gradientUnits="userSpaceOnUse", **ends)
+    for look in ("in-time", "late"):
+        _add(paint, "stop", **{"class": look, "offset": _percent(level / ceiling)})
+
+
+def _mark(parent: Element, mark: Mark) -> None:
+    """Steps take half of the height, so that their direction can be seen without colours."""
+    y, height = {"out": ("0", ".8"), "in": ("1.2", ".8")}.get(mark.look, ("0", "2"))
+    width = str(max(mark.end - mark.begin, 1))
+    rect = _add(parent, "rect", x=str(mark.begin), y=y, width=width, height=height, **{"class": mark.look})
+    if mark.note:
+        _add(rect, "title").text = mark.note
+
+
+def _points(line: Line, seconds: int, most: int) -> Iterator[str]:
+    """Seconds and values, without those that change nothing; the area's edges lie where they cannot be seen."""
+    thinned = list(_thinned(line.values, seconds, most))
+    margin = seconds // 50 + 1
+    before, final = thinned[0][1], thinned[-1][1]
+    yield f"{-margin} 0 {-margin} {_number(before)}"
+    for (second, value), (_, after) in pairwise([*thinned, (seconds, math.nan)]):
+        if line.stepped and value != before:
+            yield f"{second} {_number(before)}"
+        if not value == before == after:
+            yield f"{second} {_number(value)}"
+        before = value
+    yield f"{seconds + margin} {_number(final)} {seconds + margin} 0"
+
+
+def _thinned(values: Sequence[float], seconds: int, most: int) -> Iterator[tuple[int, float]]:
+    width = math.ceil(len(values) / most) or 1
     for begin in range(0, len(values), width):
-        yield 60 * min(begin + width, len(values)), max(values[begin : begin + width])
+        yield min(60 * (begin + width), seconds), max(values[begin : begin + width])
 
 
-def _x(second: float, seconds: int) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * min(second / seconds, 1)
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def _y(value: float, ceiling: float) -> float:
-    return TOP + HEIGHT * (1 - value / ceiling)
+def _height(value: float, ceiling: float) -> str:
+    return _percent((1 + ABOVE - value / ceiling) / (1 + ABOVE + BELOW))
 
 
-def _ceiling(most: float) -> float:
-    """The next round number: 1, 2 or 5 times a power of ten."""
-    if most <= 0:
-        return 1
-    power = 10 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= most)
+def _percent(part: float) -> str:
+    return f"{100 * part:.4g}%"
 
 
 def _short(number: float) -> str:
@@ -134,21 +149,13 @@ def _short(number: float) -> str:
     return f"{number:g}"
 
 
-def _add(svg: Element, tag: str, *, look: str, **attributes: str | float) -> Element:
-    values = {name: value if isinstance(value, str) else f"{value:.1f}" for name, value in attributes.items()}
-    return SubElement(svg, tag, {**values, "class": look})
+def _line(parent: Element, look: str, **attributes: str) -> None:
+    _add(parent, "line", **{"class": look, **attributes})
 
 
-def _text(svg: Element, text: str, *, x: float, y: float, look: str) -> None:
-    _add(svg, "text", x=x, y=y, look=look).text = _printable(text)
+def _text(parent: Element, text: str, look: str, **attributes: str) -> None:
+    _add(parent, "text", **{"class": look, **attributes}).text = readable(text)
 
 
-def _shortened(name: str) -> str:
-    """What fits the width: the beginning and the end, which says what happened."""
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
-
-
-def _printable(text: str) -> str:
-    """Without characters that no document may hold."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def _add(parent: Element, tag: str, **attributes: str) -> Element:
+    return SubElement(parent, tag, attributes)
