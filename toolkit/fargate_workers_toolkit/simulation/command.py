@@ -18,6 +18,7 @@ from fargate_workers_toolkit.simulation.load import Load
 from fargate_workers_toolkit.simulation.load_files import load_from_csv
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.page import page as page_of
+from fargate_workers_toolkit.simulation.plot import plot as plot_of
 from fargate_workers_toolkit.simulation.reaction import refuse_too_short, refuse_unreachable
 from fargate_workers_toolkit.simulation.reading import read_service
 from fargate_workers_toolkit.simulation.report import show
@@ -57,6 +58,9 @@ MaxMiss = Annotated[
 ]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="End with 1 if the tasks cost more dollars.")]
 Page = Annotated[Path | None, typer.Option(help="Write charts of it to this HTML file, which needs nothing else.")]
+Plot = Annotated[
+    Path | None, typer.Option(help="Draw the same to this file, .png or .svg; a PNG needs matplotlib, a SVG nothing.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -74,6 +78,7 @@ def simulate(
     max_miss: MaxMiss = None,
     max_cost: MaxCost = None,
     page: Page = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Predict how a synthesized service scales under a load: ages, misses, cost.
@@ -93,7 +98,9 @@ def simulate(
                 studies.append(Study(title=str(path), service=each, load=work, result=result))
         refuse_unreachable(services[0], work, studies[0].result, assumptions=DEFAULTS, max_miss=max_miss or 0)
         if page is not None:
-            _write(page, page_of(studies))
+            _write(page, page_of(studies).encode())
+        if plot is not None:
+            _write(plot, plot_of(studies, suffix=plot.suffix))
     except SimulationError as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(2) from None
@@ -107,11 +114,11 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
-        raise SimulationError(f"The page cannot be written to {path}: {error.strerror}.") from None
+        raise SimulationError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def load_of(name: str | None, *, rate: float | None, work_seconds: float | None, seed: int) -> Load:

@@ -1,0 +1,90 @@
+"""Plots: the page's own picture, as SVG or as PNG."""
+
+import struct
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from fargate_workers_toolkit.command import app
+from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.plot import plot
+from tests.simulation.services import fixed
+from tests.simulation.studies import renamed, study
+from tests.simulation.templates import template, written
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", png[16:24])
+
+
+def texts(svg: bytes) -> list[str]:
+    return ["".join(text.itertext()) for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_a_svg_is_well_formed_and_names_its_panels_and_lanes() -> None:
+    told = texts(plot([study()], suffix=".svg"))
+    assert {"Backlog", "Age", "Tasks", "SLO 60 s", "Article under waves"} <= set(told)
+    assert "Deep in ALARM, once" in told
+
+
+def test_the_same_study_gives_the_same_svg() -> None:
+    assert plot([study()], suffix=".svg") == plot([study()], suffix=".svg")
+
+
+def test_two_studies_lie_beside_each_other() -> None:
+    one = ElementTree.fromstring(plot([study()], suffix=".svg"))
+    two = ElementTree.fromstring(plot([study(title="before"), study(title="after")], suffix=".svg"))
+    assert int(two.get("width", "0")) == 2 * int(one.get("width", "0"))
+    assert two.get("height") == one.get("height")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG"])
+def test_a_png_has_four_panels_and_as_many_columns_as_studies(suffix: str) -> None:
+    width, height = size(plot([study()], suffix=suffix))
+    assert size(plot([study(title="before"), study(title="after")], suffix=suffix)) == (2 * width, height)
+    never_scaled = size(plot([study(fixed(40))], suffix=suffix))
+    assert (width, height) > never_scaled
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+@pytest.mark.parametrize("name", ["$x_{$", "<&>", "\x00\x1b", "OrdersBacklogPerTask" * 20])
+def test_any_name_can_be_drawn(name: str, suffix: str) -> None:
+    assert plot([study(renamed(name), title=name, load=name)], suffix=suffix)
+
+
+@pytest.mark.parametrize("name", ["day.pdf", "day"])
+def test_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
+    result = invoke(tmp_path, name)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("A plot is a .png or a .svg file, not a ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_png_without_matplotlib_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "fargate_workers_toolkit.simulation.plot_as_png", raising=False)
+    with pytest.raises(SimulationError, match=r"needs matplotlib: install fargate-workers\[plot\], or ask for a .svg"):
+        plot([study()], suffix=".png")
+    assert plot([study()], suffix=".svg")
+
+
+def test_the_command_writes_the_plot(tmp_path: Path) -> None:
+    for name in ("day.png", "day.svg"):
+        result = invoke(tmp_path, name)
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / name).stat().st_size > 10_000
+    refused = invoke(tmp_path, "absent/day.svg")
+    assert refused.exit_code == 2
+    assert "day.svg cannot be written: No such file or directory." in refused.stderr
+
+
+def invoke(tmp_path: Path, name: str) -> Result:
+    path = str(written(tmp_path, template()))
+    return CliRunner().invoke(app, ["simulate", path, "--rate", "3", "--slo", "300", "--plot", str(tmp_path / name)])
