@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.events import Event
 from fargate_workers_toolkit.simulation.plot import plot
 from tests.simulation.services import fixed
 from tests.simulation.studies import renamed, study
@@ -36,6 +38,16 @@ def test_a_svg_is_well_formed_and_names_its_panels_and_lanes() -> None:
 
 def test_the_same_study_gives_the_same_svg() -> None:
     assert plot([study()], suffix=".svg") == plot([study()], suffix=".svg")
+
+
+def test_marks_that_cannot_be_told_apart_are_one() -> None:
+    steps = [Event(60 * minute, "scaled", "Out", f"{minute} -> {minute + 1}") for minute in range(600, 700)]
+    late = [Event(80_000, "scaled", "Out", "101 -> 102"), Event(80_000, "scaled", "In", "102 -> 100")]
+    drawn = study(fixed(40))
+    result = replace(drawn.result, seconds=86_400, events=[*steps, *late])
+    svg = ElementTree.fromstring(plot([replace(drawn, result=result)], suffix=".svg"))
+    marks = [(rect.get("class"), rect.get("x"), rect.get("width")) for rect in svg.iter(f"{SVG}rect") if rect.get("x")]
+    assert marks == [("out", "36000", "5940"), ("out", "80000", "1"), ("in", "80000", "1")]
 
 
 def test_two_studies_lie_beside_each_other() -> None:

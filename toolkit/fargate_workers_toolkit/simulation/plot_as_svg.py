@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from fargate_workers_toolkit.simulation.drawing import LANE_HEIGHT, PANEL_HEIGHT, STYLE, draw_lane, draw_panel
-from fargate_workers_toolkit.simulation.picture import PALETTE, Panel, Picture, shortened
+from fargate_workers_toolkit.simulation.picture import PALETTE, Look, Mark, Panel, Picture, shortened
 
 # In pixels. A picture has no room for as many points as a page that tells of each.
 WIDTH = 760
@@ -47,10 +47,25 @@ def _column(svg: Element, picture: Picture, *, x: int, name: str) -> int:
     for index, lane in enumerate(picture.lanes):
         _name(svg, "lane", x, y + 14, shortened(lane.label(), most=90))
         last = lane is picture.lanes[-1]
-        drawing = draw_lane(svg, lane, seconds=picture.seconds, name=f"{name}-lane-{index}", axis=last)
+        merged = lane._replace(marks=_merged(lane.marks, near=picture.seconds // POINTS))
+        drawing = draw_lane(svg, merged, seconds=picture.seconds, name=f"{name}-lane-{index}", axis=last)
         _place(drawing, x, y + ROW)
         y += ROW + LANE_HEIGHT + (AXIS if last else 0)
     return y
+
+
+def _merged(marks: Sequence[Mark], *, near: int) -> list[Mark]:
+    """One mark for those that cannot be told apart, without its note: nobody can point at a picture."""
+    merged: list[Mark] = []
+    newest: dict[Look, int] = {}
+    for mark in marks:
+        index = newest.get(mark.look)
+        if index is not None and mark.begin - merged[index].end <= near:
+            merged[index] = merged[index]._replace(end=mark.end)
+        else:
+            newest[mark.look] = len(merged)
+            merged.append(mark._replace(note=""))
+    return merged
 
 
 def _place(drawing: Element, x: int, y: int) -> None:
