@@ -49,10 +49,11 @@ format: setup ## Format the code and mend what the linter can mend by itself.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-snapshots: setup ## Refresh what is generated: snapshots, runbooks, the schema of environment files.
+snapshots: setup ## Refresh what is generated: snapshots, runbooks, the schema of environment files, the documents' plots.
 	@$(BIN)/python -m pytest --quiet tests/snapshots --snapshot-update
 	@$(BIN)/python -m fargate_workers.runbooks
 	@$(BIN)/python -m stacks.environment_schema
+	@$(BIN)/python -m docs.pictures
 
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock"
 

@@ -1,0 +1,118 @@
+"""Draws the plots of docs/scaling.md, and measures its scores, from templates synthesized here.
+
+python -m docs.pictures
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_ecs as ecs
+
+from fargate_workers import QueueWorker, Scaling, WorkerCluster
+from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in
+from fargate_workers_toolkit.simulation.figures import seconds_text
+from fargate_workers_toolkit.simulation.plot import plot
+from fargate_workers_toolkit.simulation.reading import read_service
+from fargate_workers_toolkit.simulation.result import Result
+from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.study import Study
+
+PICTURES = Path(__file__).parent
+DOCUMENT = PICTURES.parent / "scaling.md"
+CONTEXT = json.loads((PICTURES.parents[1] / "cdk.json").read_text())["context"]
+
+SLO = 300
+SCALINGS: Mapping[str, Scaling] = {
+    "for_latency": Scaling.for_latency(max_tasks=50),
+    "on_queue_depth": Scaling.on_queue_depth(max_tasks=50),
+    # 300 s / 0.5 s a message, one at a time.
+    "on_backlog_per_task": Scaling.on_backlog_per_task(600, max_tasks=50),
+}
+MINUTES = (3, 5, 15, 30)
+PATIENT: Mapping[str, Scaling] = {
+    f"within_{minutes}_minutes": Scaling.for_latency(acceptable_latency=Duration.minutes(minutes), max_tasks=50)
+    for minutes in MINUTES
+}
+DRAWN = (
+    ("for_latency", "burst"),
+    ("on_queue_depth", "burst"),
+    ("for_latency", "heavy"),
+    ("on_backlog_per_task", "heavy"),
+)
+LOADS = [name for name in BUILT_IN if name != "drip"]
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file with the text it should have."""
+    with TemporaryDirectory() as folder:
+        app = Path(folder)
+        _synthesize(app)
+        studies = {(name, load): _study(app, name, load, slo=SLO) for name in SCALINGS for load in LOADS}
+        patient = [
+            (minutes, [_study(app, name, load, slo=60 * minutes).result for load in ("burst", "diurnal")])
+            for minutes, name in zip(MINUTES, PATIENT, strict=True)
+        ]
+    files = {PICTURES / f"{name}-{load}.svg": plot([studies[name, load]], suffix=".svg") for name, load in DRAWN}
+    document = DOCUMENT.read_text()
+    tables = {
+        "scores": _scores({key: study.result for key, study in studies.items()}),
+        "latencies": _latencies(patient),
+    }
+    for name, table in tables.items():
+        document = re.sub(rf"(<!-- {name} -->\n).*?(?=\n<!-- / -->)", rf"\1{table}", document, flags=re.DOTALL)
+    return {path: content.decode() for path, content in files.items()} | {DOCUMENT: document}
+
+
+def _synthesize(folder: Path) -> None:
+    app = App(outdir=str(folder), context={**CONTEXT, "aws:cdk:enable-path-metadata": True})
+    stack = Stack(app, "Orders")
+    cluster = WorkerCluster(stack, "Cluster", network="nat")
+    image = ecs.ContainerImage.from_registry("registry.example.com/orders:1.4.2")
+    for name, scaling in {**SCALINGS, **PATIENT}.items():
+        QueueWorker(stack, _id(name), cluster=cluster, image=image, concurrency=1, scaling=scaling)
+    app.synth()
+
+
+def _id(name: str) -> str:
+    return name.title().replace("_", "")
+
+
+def _study(folder: Path, name: str, load: str, *, slo: float) -> Study:
+    service, work = read_service(folder, name=_id(name)), built_in(load)
+    return Study(title=name, service=service, load=work, result=simulate(service, work, slo=slo))
+
+
+def _scores(results: Mapping[tuple[str, str], Result]) -> str:
+    """Loads below each other, scalings beside each other."""
+    rows = [[f"`{load}`", *(_score([results[name, load]]) for name in SCALINGS)] for load in LOADS]
+    rows += [["all", *(_score([results[name, load] for load in LOADS]) for name in SCALINGS)]]
+    return _table(["", *(f"`{name}`" for name in SCALINGS)], rows)
+
+
+def _score(results: Sequence[Result]) -> str:
+    missed = sum(result.missed for result in results)
+    late = 100 * missed / sum(result.sent for result in results)
+    share = "0" if missed < 0.5 else f"{late:.2f}" if late >= 0.01 else "< 0.01"
+    hours, turns = sum(result.task_hours for result in results), sum(result.reversals for result in results)
+    return f"{share} % · {hours:,.0f} h · {turns}"
+
+
+def _latencies(patient: Iterable[tuple[int, Sequence[Result]]]) -> str:
+    rows = [
+        [f"{minutes} minutes", *(f"{seconds_text(result.oldest)} · {result.task_hours:,.0f} h" for result in results)]
+        for minutes, results in patient
+    ]
+    return _table(["`acceptable_latency`", "`burst`", "`diurnal`"], rows)
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heading, ["---", *("---:" for _ in heading[1:])], *rows])
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text)
