@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def locked() -> dict[str, str]:
 
 def asked_for() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extras = project["project"]["optional-dependencies"]["toolkit"]
+    extras = chain.from_iterable(project["project"]["optional-dependencies"].values())
     return [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]
 
 
