@@ -5,7 +5,7 @@ python -m docs.pictures
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +28,9 @@ CONTEXT = json.loads((PICTURES.parents[1] / "cdk.json").read_text())["context"]
 SLO = 300
 SCALINGS: Mapping[str, Scaling] = {
     "for_latency": Scaling.for_latency(max_tasks=50),
+    "for_latency(function=False)": Scaling.for_latency(
+        function=False, processing_time=Duration.millis(500), max_tasks=50
+    ),
     "on_queue_depth": Scaling.on_queue_depth(max_tasks=50),
     # 300 s / 0.5 s a message, one at a time.
     "on_backlog_per_task": Scaling.on_backlog_per_task(600, max_tasks=50),
@@ -37,6 +40,15 @@ PATIENT: Mapping[str, Scaling] = {
     f"within_{minutes}_minutes": Scaling.for_latency(acceptable_latency=Duration.minutes(minutes), max_tasks=50)
     for minutes in MINUTES
 }
+# Of what takes 0.5 s.
+GUESSES = (0.05, 0.5, 2.0)
+GUESSED: Mapping[str, Scaling] = {
+    f"{how}_{guess:g}": Scaling.for_latency(
+        function=how == "measured", processing_time=Duration.millis(round(1000 * guess)), max_tasks=50
+    )
+    for guess in GUESSES
+    for how in ("measured", "told")
+}
 DRAWN = (
     ("for_latency", "burst"),
     ("on_queue_depth", "burst"),
@@ -44,6 +56,7 @@ DRAWN = (
     ("on_backlog_per_task", "heavy"),
 )
 LOADS = [name for name in BUILT_IN if name != "drip"]
+FEW_LOADS = ("burst", "diurnal")
 
 
 def generated() -> dict[Path, str]:
@@ -53,17 +66,17 @@ def generated() -> dict[Path, str]:
         _synthesize(app)
         studies = {(name, load): _study(app, name, load, slo=SLO) for name in SCALINGS for load in LOADS}
         patient = [
-            (minutes, [_study(app, name, load, slo=60 * minutes).result for load in ("burst", "diurnal")])
+            [_study(app, name, load, slo=60 * minutes).result for load in FEW_LOADS]
             for minutes, name in zip(MINUTES, PATIENT, strict=True)
         ]
+        guessed = {(name, load): _study(app, name, load, slo=SLO).result for name in GUESSED for load in FEW_LOADS}
     files = {PICTURES / f"{name}-{load}.svg": plot([studies[name, load]], suffix=".svg") for name, load in DRAWN}
+    scores = _scores({key: study.result for key, study in studies.items()})
     document = DOCUMENT.read_text()
-    tables = {
-        "scores": _scores({key: study.result for key, study in studies.items()}),
-        "latencies": _latencies(patient),
-    }
-    for name, table in tables.items():
-        document = re.sub(rf"(<!-- {name} -->\n).*?(?=\n<!-- / -->)", rf"\1{table}", document, flags=re.DOTALL)
+    for name, table in (("scores", scores), ("latencies", _latencies(patient)), ("guesses", _guesses(guessed))):
+        before, after = document.split(f"<!-- {name} -->\n")
+        rest = after[after.index("\n<!-- / -->") :]
+        document = f"{before}<!-- {name} -->\n{table}{rest}"
     return {path: content.decode() for path, content in files.items()} | {DOCUMENT: document}
 
 
@@ -72,13 +85,13 @@ def _synthesize(folder: Path) -> None:
     stack = Stack(app, "Orders")
     cluster = WorkerCluster(stack, "Cluster", network="nat")
     image = ecs.ContainerImage.from_registry("registry.example.com/orders:1.4.2")
-    for name, scaling in {**SCALINGS, **PATIENT}.items():
+    for name, scaling in {**SCALINGS, **PATIENT, **GUESSED}.items():
         QueueWorker(stack, _id(name), cluster=cluster, image=image, concurrency=1, scaling=scaling)
     app.synth()
 
 
 def _id(name: str) -> str:
-    return name.title().replace("_", "")
+    return re.sub(r"\W|_", "", name.title())
 
 
 def _study(folder: Path, name: str, load: str, *, slo: float) -> Study:
@@ -94,19 +107,31 @@ def _scores(results: Mapping[tuple[str, str], Result]) -> str:
 
 
 def _score(results: Sequence[Result]) -> str:
+    return f"{_late_and_hours(results)} · {sum(result.reversals for result in results)}"
+
+
+def _late_and_hours(results: Sequence[Result]) -> str:
     missed = sum(result.missed for result in results)
     late = 100 * missed / sum(result.sent for result in results)
     share = "0" if missed < 0.5 else f"{late:.2f}" if late >= 0.01 else "< 0.01"
-    hours, turns = sum(result.task_hours for result in results), sum(result.reversals for result in results)
-    return f"{share} % · {hours:,.0f} h · {turns}"
+    return f"{share} % · {sum(result.task_hours for result in results):,.0f} h"
 
 
-def _latencies(patient: Iterable[tuple[int, Sequence[Result]]]) -> str:
+def _latencies(patient: Sequence[Sequence[Result]]) -> str:
     rows = [
         [f"{minutes} minutes", *(f"{seconds_text(result.oldest)} · {result.task_hours:,.0f} h" for result in results)]
-        for minutes, results in patient
+        for minutes, results in zip(MINUTES, patient, strict=True)
     ]
-    return _table(["`acceptable_latency`", "`burst`", "`diurnal`"], rows)
+    return _table(["`acceptable_latency`", *(f"`{load}`" for load in FEW_LOADS)], rows)
+
+
+def _guesses(guessed: Mapping[tuple[str, str], Result]) -> str:
+    columns = [(how, load) for load in FEW_LOADS for how in ("measured", "told")]
+    rows = [
+        [f"{guess:g} s", *(_late_and_hours([guessed[f"{how}_{guess:g}", load]]) for how, load in columns)]
+        for guess in GUESSES
+    ]
+    return _table(["`processing_time`", *(f"`{load}`, {how}" for how, load in columns)], rows)
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
