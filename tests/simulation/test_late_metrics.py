@@ -1,7 +1,5 @@
 """A service of steps that may sleep, whatever CloudWatch makes of minutes that ECS or SQS have not reported yet."""
 
-from pathlib import Path
-
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_ec2 as ec2
