@@ -23,7 +23,7 @@ FOR_OTHERS = {"ORDERS_TABLE_NAME", "ORDERS_QUEUE_URL", "FILES_BUCKET", "QUEUE_NA
 AT_THE_START = {"WORKER_NAME", "CLAIMS_TABLE_NAME", "HEALTH_FILE", "STOP_TIMEOUT_SECONDS"}
 FROM_FARGATE = {"AWS_REGION": "eu-west-1"}
 # Right for every queue as they are, so no construct sets them; a worker's own `environment` may.
-LEFT_TO_THE_RUNTIME = {"RECEIVE_WAIT_SECONDS", "RECEIVERS"}
+LEFT_TO_THE_RUNTIME = {"RECEIVE_WAIT_SECONDS", "RECEIVERS", "METRICS_SECONDS"}
 
 
 @pytest.fixture(scope="module")

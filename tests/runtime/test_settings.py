@@ -46,6 +46,7 @@ def test_every_variable_is_read() -> None:
             "MAX_MESSAGES_PER_PROCESS": "100000",
             "MAX_RECEIVE_COUNT": "5",
             "CLAIM_STORE": "redis",
+            "METRICS_SECONDS": "2",
             "RATE_LIMIT_PER_SECOND": "50",
         }
     )
@@ -66,6 +67,7 @@ def test_every_variable_is_read() -> None:
         max_messages=100_000,
         max_receive_count=5,
         claim_store="redis",
+        metrics_interval=2,
         rate_limit=50,
     )
 

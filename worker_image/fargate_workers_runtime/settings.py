@@ -41,6 +41,8 @@ class Settings:
             reason along to the dead-letter queue, instead of being moved there without one.
         claim_store: CLAIM_STORE, `dynamodb`, `redis` or `none`. Default: dynamodb if CLAIMS_TABLE_NAME is, else none.
         claims_table_name: CLAIMS_TABLE_NAME, for claims in DynamoDB.
+        metrics_interval: METRICS_SECONDS, 1 to 60. Default: 60. How often metrics are written. CloudWatch counts by the
+            minute, so that more only helps where minutes are shorter than elsewhere, as in the local environment.
         rate_limit: RATE_LIMIT_PER_SECOND, handlers begun per second by all tasks together, counted in Redis. Default:
             0, no limit.
     """
@@ -61,6 +63,7 @@ class Settings:
     max_receive_count: int = 0
     claim_store: ClaimStore = "none"
     claims_table_name: str | None = None
+    metrics_interval: int = 60
     rate_limit: int = 0
 
     @classmethod
@@ -87,6 +90,7 @@ class Settings:
             max_receive_count=number(environment, "MAX_RECEIVE_COUNT", cls.max_receive_count, 0, 1_000),
             claim_store=claim_store(environment),
             claims_table_name=environment.get("CLAIMS_TABLE_NAME") or None,
+            metrics_interval=number(environment, "METRICS_SECONDS", cls.metrics_interval, 1, 60),
             rate_limit=number(environment, "RATE_LIMIT_PER_SECOND", cls.rate_limit, 0, 1_000_000),
         )
 

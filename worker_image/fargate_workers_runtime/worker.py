@@ -80,7 +80,7 @@ class Worker:
         )
         self._tickers = [
             Ticker("heartbeat", seconds=visibility / 12, action=self._leases.beat),
-            Ticker("metrics", seconds=60, action=self._metrics.flush),
+            Ticker("metrics", seconds=settings.metrics_interval, action=self._metrics.flush),
         ]
         self._at_work = threading.Lock()
         self._running = 0  # handlers at work
