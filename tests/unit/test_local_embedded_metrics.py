@@ -11,15 +11,16 @@ def test_what_the_runtime_writes_is_read() -> None:
     metrics = Metrics("Orders", write=lines.append)
     metrics.count("MessagesHandled", 3)
     for seconds in (0.5, 0.5, 2.0):
-        metrics.took(seconds)
+        metrics.worked(seconds)
     metrics.flush()
     (line,) = lines
     read = {metric.name: metric for metric in embedded_metrics(line)}
-    assert read["MessagesHandled"].values == [3]
+    assert read["MessagesHandled"].values == [(3, 1)]
+    assert read["MessagesHandled"].unit == "Count"
     assert read["MessagesHandled"].namespace == "FargateWorkers"
     assert read["MessagesHandled"].dimensions == {"Worker": "Orders"}
-    assert len(read["HandlerSeconds"].values) == 3
-    assert sum(read["HandlerSeconds"].values) == pytest.approx(3, rel=0.05)
+    assert read["WorkSeconds"].unit == "Seconds"
+    assert read["WorkSeconds"].values == [(0.5, 2), (2.0, 1)]
 
 
 @pytest.mark.parametrize("line", ["", "{}", "plain text", '{"_aws": {"CloudWatchMetrics": 7}}', '"CloudWatchMetrics"'])

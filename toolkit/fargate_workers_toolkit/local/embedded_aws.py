@@ -24,12 +24,12 @@ MODULE = "fargate_workers_toolkit.local.emulator"
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedAws:
-    """A running launcher."""
+    """A running launcher. `seconds_per_minute`: see the clock."""
 
     pid: int
     port: int
     region: str
-    seconds_per_minute: float
+    seconds_per_minute: float | None
     deployed: bool = False
 
     @property
@@ -77,7 +77,7 @@ def start(
     *,
     interpreter: Path,
     region: str,
-    seconds_per_minute: float,
+    seconds_per_minute: float | None,
     port: int,
     owned: bool = False,
 ) -> EmbeddedAws:
@@ -94,7 +94,7 @@ def start(
         "python": sys.executable,
         "port": port,
         "region": region,
-        "seconds-per-minute": seconds_per_minute,
+        **({} if seconds_per_minute is None else {"seconds-per-minute": seconds_per_minute}),
     }
     options = [f"--{name}={value}" for name, value in arguments.items()]
     # Our end of the pipe is closed by nobody but the kernel.

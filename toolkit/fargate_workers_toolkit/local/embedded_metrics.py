@@ -11,13 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedMetric:
-    """The values of one metric under one set of dimensions. `moment` is in epoch seconds."""
+    """One metric under one set of dimensions. `moment`: in epoch seconds. `values`: each with how often it occurred."""
 
     namespace: str
     name: str
+    unit: str
     dimensions: Mapping[str, str]
     moment: float
-    values: list[float]
+    values: list[tuple[float, float]]
 
 
 def embedded_metrics(line: str) -> list[EmbeddedMetric]:
@@ -30,6 +31,7 @@ def embedded_metrics(line: str) -> list[EmbeddedMetric]:
             EmbeddedMetric(
                 namespace=directive["Namespace"],
                 name=metric["Name"],
+                unit=metric.get("Unit", "None"),
                 dimensions={name: str(record[name]) for name in names if name in record},
                 moment=record["_aws"]["Timestamp"] / 1000,
                 values=_values(record.get(metric["Name"], [])),
@@ -42,9 +44,8 @@ def embedded_metrics(line: str) -> list[EmbeddedMetric]:
         return []
 
 
-def _values(found: "float | list[float] | dict[str, list[float]]") -> list[float]:
+def _values(found: "float | list[float] | dict[str, list[float]]") -> list[tuple[float, float]]:
     """The format takes a number, a list, or values and how often each occurred."""
     if isinstance(found, dict):
-        counted = zip(found["Values"], found["Counts"], strict=True)
-        return [value for value, count in counted for _ in range(round(count))]
-    return found if isinstance(found, list) else [found]
+        return list(zip(found["Values"], found["Counts"], strict=True))
+    return [(value, 1) for value in (found if isinstance(found, list) else [found])]

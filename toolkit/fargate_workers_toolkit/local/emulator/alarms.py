@@ -1,16 +1,15 @@
-"""Alarm evaluation that honours dimensions, periods, M of N, missing data and metric math, every compressed minute."""
+"""Alarm evaluation once a minute that honours dimensions, periods, M of N, missing data and metric math."""
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 from fargate_workers_toolkit.local.clock import Clock
-from fargate_workers_toolkit.local.emulator.autoscaling import AutoScaling
+from fargate_workers_toolkit.local.emulator.autoscaling import AutoScaling, Trigger
+from fargate_workers_toolkit.local.emulator.datapoints import Datapoints, Query, is_returned, period_of, spans_until
 from fargate_workers_toolkit.local.emulator.ministack_parts import cloudwatch, responses
-from fargate_workers_toolkit.semantics import metric_math
 from fargate_workers_toolkit.semantics.alarm_evaluation import EXTRA_DATAPOINTS, evaluate
+from fargate_workers_toolkit.semantics.metric_math import Series
 
 logger = logging.getLogger("local.alarms")
 
@@ -23,22 +22,27 @@ class Alarms:
     def __init__(self, clock: Clock, scaling: AutoScaling) -> None:
         self._clock = clock
         self._scaling = scaling
+        self._datapoints = Datapoints(clock)
         self._broken: set[str] = set()
 
     def install(self) -> None:
         cloudwatch._evaluate_alarm = _not_when_a_datapoint_comes
 
-    def evaluate_all(self, minute: int) -> None:
+    def evaluate_all(self) -> None:
+        """Every alarm once; then the policies act, all of them on the same evaluation."""
+        triggers: list[Trigger] = []
         for key, alarm in cloudwatch._alarms.all_items():
             with responses.request_scope(key[0], key[1]):
                 try:
-                    self._evaluate(alarm, minute)
+                    triggers += self._evaluate(alarm)
                 except ValueError as error:
                     self._complain(alarm, error)
+        self._scaling.act(triggers)
 
-    def _evaluate(self, alarm: Alarm, minute: int) -> None:
+    def _evaluate(self, alarm: Alarm) -> list[Trigger]:
+        """Sets the alarm's state. Unlike notifications, scaling actions run again at every evaluation."""
         periods = int(alarm["EvaluationPeriods"])
-        datapoints = self._datapoints(alarm, minute, periods + EXTRA_DATAPOINTS)
+        datapoints = self._newest(alarm, count=periods + EXTRA_DATAPOINTS)
         state = evaluate(
             datapoints,
             comparison=alarm["ComparisonOperator"],
@@ -47,16 +51,23 @@ class Alarms:
             datapoints_to_alarm=alarm.get("DatapointsToAlarm"),
             missing_data=alarm.get("TreatMissingData") or "missing",
         )
-        newest = next((value for value in reversed(datapoints) if value is not None), None)
+        evaluated = [value for value in datapoints if value is not None][-periods:]
         if state is not None and state != alarm["StateValue"]:
-            self._change(alarm, state, newest)
-        if alarm["StateValue"] == "ALARM" and newest is not None and alarm.get("ActionsEnabled", True):
-            # Unlike notifications, scaling actions run again at every evaluation.
-            actions: list[str] = alarm.get("AlarmActions") or []
-            for action in actions:
-                if self._scaling.knows(action):
-                    threshold = float(alarm["Threshold"])
-                    self._scaling.run(action, metric=newest, threshold=threshold, alarm=alarm["AlarmName"])
+            self._change(alarm, state, evaluated[-1] if evaluated else None)
+        if not alarm.get("ActionsEnabled", True):
+            return []
+        actions: list[str] = alarm.get("AlarmActions") or []
+        return [
+            Trigger(
+                policy=action,
+                alarm=alarm["AlarmName"],
+                in_alarm=alarm["StateValue"] == "ALARM",
+                evaluated=evaluated,
+                threshold=float(alarm["Threshold"]),
+            )
+            for action in actions
+            if self._scaling.follows(action)
+        ]
 
     def _change(self, alarm: Alarm, state: str, newest: float | None) -> None:
         before, reason = alarm["StateValue"], f"{newest} {alarm['ComparisonOperator']} {alarm['Threshold']}"
@@ -67,43 +78,17 @@ class Alarms:
         cloudwatch._evaluate_parent_alarms(alarm)
         logger.warning("%s: %s -> %s (%s)", alarm["AlarmName"], before, state, reason)
 
-    def _datapoints(self, alarm: Alarm, minute: int, count: int) -> list[float | None]:
-        """The alarm's newest datapoints, one a period, oldest first."""
-        if "Metrics" not in alarm:
+    def _newest(self, alarm: Alarm, *, count: int) -> Series:
+        """The alarm's newest datapoints, one a period, oldest first. Windows slide with every minute."""
+        queries: list[Query] | None = alarm.get("Metrics")
+        if queries is None:
             statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-            return self._series(alarm, statistic, int(alarm.get("Period", 60)), minute, count)
-        queries: list[Mapping[str, Any]] = alarm["Metrics"]
-        stats = {query["Id"]: query["MetricStat"] for query in queries if "MetricStat" in query}
+            spans = spans_until(self._clock.minute, period=int(alarm.get("Period", 60)), count=count)
+            return self._datapoints.single(alarm, statistic, spans)
         # One more datapoint in front: DIFF and RATE need what came before.
-        series = {
-            name: self._series(stat["Metric"], stat["Stat"], int(stat["Period"]), minute, count + 1)
-            for name, stat in stats.items()
-        }
-        period = max(int(stat["Period"]) for stat in stats.values())
-        expressions = {query["Id"]: query["Expression"] for query in queries if "Expression" in query}
-        for name, expression in metric_math.in_order(expressions):
-            series[name] = metric_math.evaluate(expression, series, period=period)
-        returned = next(query["Id"] for query in queries if _is_true(query.get("ReturnData", True)))
-        return series[returned][1:]
-
-    def _series(
-        self, metric: Mapping[str, Any], statistic: str, period: int, minute: int, count: int
-    ) -> list[float | None]:
-        """Windows slide with every minute and end with the minute just over."""
-        given: list[Mapping[str, str]] = metric.get("Dimensions") or []
-        dimensions = {item["Name"]: item["Value"] for item in given}
-        key = (metric["Namespace"], metric["MetricName"], cloudwatch._dims_key(dimensions))
-        minutes = max(period // 60, 1)
-        windows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        # Newest first, so that what is long past is not looked at.
-        for point in reversed(cloudwatch._metrics.get(key) or []):
-            window = (minute - self._clock.minute(point["Timestamp"])) // minutes
-            if window > count:
-                break
-            if 0 <= window < count:
-                windows[window].append(point)
-        values = [_statistic(windows[window], statistic) if window in windows else None for window in range(count)]
-        return values[::-1]
+        spans = spans_until(self._clock.minute, period=period_of(queries), count=count + 1)
+        returned = next(query["Id"] for query in queries if is_returned(query))
+        return self._datapoints.combined(queries, spans)[returned][-count:]
 
     def _complain(self, alarm: Alarm, error: ValueError) -> None:
         if alarm["AlarmName"] not in self._broken:
@@ -113,11 +98,3 @@ class Alarms:
 
 def _not_when_a_datapoint_comes(_alarm: Alarm) -> None:
     """MiniStack evaluates at every PutMetricData; we do once a minute."""
-
-
-def _statistic(points: list[dict[str, Any]], statistic: str) -> float | None:
-    return cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points)
-
-
-def _is_true(value: object) -> bool:
-    return str(value).lower() != "false"

@@ -211,6 +211,8 @@ class Containers:
             "AWS_DEFAULT_REGION": settings.region,
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "local",
+            # The runtime writes its metrics once a minute: of ours.
+            "METRICS_SECONDS": str(settings.metrics_seconds),
             "ECS_AGENT_URI": f"{settings.endpoint}/_local/agent/{definition['taskId']}",
             "SSL_CERT_FILE": str(settings.directory / "certificates" / "ca.pem"),
         }

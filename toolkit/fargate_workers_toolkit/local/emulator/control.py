@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fargate_workers_toolkit.local.emulator.containers import Containers
+from fargate_workers_toolkit.local.emulator.minutes import Minutes
 from fargate_workers_toolkit.local.emulator.schedules import Schedules, UnknownScheduleError
 from fargate_workers_toolkit.local.emulator.task_protection import TaskProtection
 
@@ -18,12 +19,19 @@ class Control:
     """Wraps MiniStack's ASGI application."""
 
     def __init__(
-        self, application: Application, *, containers: Containers, protection: TaskProtection, schedules: Schedules
+        self,
+        application: Application,
+        *,
+        containers: Containers,
+        protection: TaskProtection,
+        schedules: Schedules,
+        minutes: Minutes,
     ) -> None:
         self._application = application
         self._containers = containers
         self._protection = protection
         self._schedules = schedules
+        self._minutes = minutes
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
@@ -44,6 +52,8 @@ class Control:
                 return 200, {"ready": True}
             case "GET", ["containers"]:
                 return 200, [self._describe(container) for container in self._containers.list()]
+            case "POST", ["minutes"]:
+                return 200, {"minute": await asyncio.to_thread(self._minutes.end)}
             case "POST", ["schedules", group, name, "invocations"]:
                 try:
                     return 200, {"tasks": await asyncio.to_thread(self._schedules.fire, group, name)}

@@ -16,10 +16,15 @@ from fargate_workers_toolkit.local.emulator.autoscaling import AutoScaling
 from fargate_workers_toolkit.local.emulator.cache import Caches
 from fargate_workers_toolkit.local.emulator.certificates import create_certificates
 from fargate_workers_toolkit.local.emulator.control import Control
+from fargate_workers_toolkit.local.emulator.functions import Functions
 from fargate_workers_toolkit.local.emulator.health_checks import HealthChecks
+from fargate_workers_toolkit.local.emulator.metric_data import MetricData
 from fargate_workers_toolkit.local.emulator.metrics import Metrics
+from fargate_workers_toolkit.local.emulator.minutes import Minutes
 from fargate_workers_toolkit.local.emulator.queues import Queues
 from fargate_workers_toolkit.local.emulator.reaper import Reaper
+from fargate_workers_toolkit.local.emulator.rules import Rules
+from fargate_workers_toolkit.local.emulator.scaling_registry import ScalingRegistry
 from fargate_workers_toolkit.local.emulator.schedules import Schedules
 from fargate_workers_toolkit.local.emulator.services import Services
 from fargate_workers_toolkit.local.emulator.settings import Settings
@@ -36,18 +41,23 @@ def launch(settings: Settings) -> None:
     create_certificates(settings.directory / "certificates")
     clock = Clock(started=time.time(), seconds_per_minute=settings.seconds_per_minute)
     containers = container_client.install(settings, reaper=Reaper())
-    queues, targets, scaling = Queues(), Targets(clock), AutoScaling(clock)
+    queues, targets, registry = Queues(), Targets(clock), ScalingRegistry()
     protection, schedules = TaskProtection(), Schedules(clock, targets)
     metrics = Metrics(clock, containers=containers, queues=queues, targets=targets)
-    alarms = Alarms(clock, scaling)
+    functions = Functions(clock)
+    alarms, rules = Alarms(clock, AutoScaling(clock, registry)), Rules(clock, targets=targets, functions=functions)
     resource_types.install()
     Caches(settings, containers).install()
     HealthChecks(containers).install()
     tasks = TaskLifecycle(containers, protection)
-    for part in (queues, targets, scaling, protection, tasks, schedules, metrics, alarms):
+    for part in (queues, functions, targets, registry, protection, tasks, schedules, metrics, alarms, rules):
         part.install()
-    threading.Thread(target=_tick, args=(clock, metrics, alarms, Services()), daemon=True, name="minutes").start()
-    control = Control(ministack_parts.app.app, containers=containers, protection=protection, schedules=schedules)
+    MetricData(clock).install()
+    minutes = Minutes(clock, at_end=(metrics.publish, alarms.evaluate_all, Services().tick), at_begin=(rules.fire,))
+    threading.Thread(target=minutes.flow, daemon=True, name="minutes").start()
+    control = Control(
+        ministack_parts.app.app, containers=containers, protection=protection, schedules=schedules, minutes=minutes
+    )
     code = 1
     try:
         asyncio.new_event_loop().run_until_complete(_serve(control, settings))
@@ -85,17 +95,3 @@ async def _serve(application: Control, settings: Settings) -> None:
 def _wait_for_owner(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     sys.stdin.read()
     loop.call_soon_threadsafe(stop.set)
-
-
-def _tick(clock: Clock, metrics: Metrics, alarms: Alarms, services: Services) -> None:
-    """Every minute in order, none left out: a late one follows at once."""
-    minute = clock.minute(time.time())
-    while True:
-        minute += 1
-        time.sleep(max(0.0, clock.moment(minute) - time.time()))
-        try:
-            metrics.publish(clock.moment(minute) + clock.seconds_per_minute / 2)
-            alarms.evaluate_all(minute)
-            services.tick()
-        except Exception:
-            logger.exception("A minute failed")

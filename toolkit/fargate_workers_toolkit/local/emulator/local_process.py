@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fargate_workers_toolkit.local.emulator.reaper import Reaper
 
-LOG_POLL_SECONDS = 0.2
+LOG_POLL_SECONDS = 0.05
 
 
 class LocalProcess:

@@ -1,7 +1,10 @@
 """Metrics that AWS publishes by itself and MiniStack does not, once a (compressed) minute."""
 
+import math
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,10 @@ from fargate_workers_toolkit.local.emulator.targets import Targets
 
 CLOCK_TICKS = 100
 PAGE_BYTES = 4096
-# A day of minutes for a metric of one point a minute: a system left running must not grow for ever.
-KEPT_POINTS = 1440
+# A system left running must not grow for ever.
+KEPT_MINUTES = 1440
+# Durations of what runs here are longer in the minutes of the clock.
+DURATIONS = ("Seconds", "Milliseconds", "Microseconds")
 COUNTED = (
     "NumberOfMessagesSent",
     "NumberOfMessagesReceived",
@@ -35,16 +40,18 @@ class Metrics:
         self._processor_seconds: dict[int, tuple[float, float]] = {}
 
     def install(self) -> None:
+        cloudwatch._evict_old_metrics = _evict_nothing
         forward = ecs._emit_awslogs_event
 
         def emit(config: Mapping[str, Any], message: str) -> None:
             forward(config, message)
-            publish_embedded(message)
+            self.publish_embedded(message)
 
         ecs._emit_awslogs_event = emit
 
-    def publish(self, moment: float) -> None:
-        """Everything of one minute, stamped with that minute's own moment."""
+    def publish(self) -> None:
+        """Everything of the minute that ends."""
+        moment = self._clock.begin_of(self._clock.minute)
         for key, queue in sqs._queues.all_items():
             with responses.request_scope(key[0], key[1]):
                 self._publish_queue(queue, moment)
@@ -53,21 +60,25 @@ class Metrics:
                 with responses.request_scope(key[0], key[1]):
                     self._publish_service(service, moment)
         self._publish_targets(moment)
+        self._forget()
 
     def _publish_queue(self, queue: dict[str, Any], moment: float) -> None:
         sqs._refresh_counts(queue)
-        attributes, now = queue["attributes"], time.time()
+        attributes = queue["attributes"]
         counts = self._queues.take_counts(queue["name"])
-        sent = [message["sent_at"] for message in list(queue["messages"])]
+        # A standard queue leaves out what was received three times, and moves it to the back.
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        most = math.inf if queue["is_fifo"] else 3
+        sent = [message["sent_at"] for message in list(queue["messages"]) if message["receive_count"] < most]
         values = {
             "ApproximateNumberOfMessagesVisible": float(attributes["ApproximateNumberOfMessages"]),
             "ApproximateNumberOfMessagesNotVisible": float(attributes["ApproximateNumberOfMessagesNotVisible"]),
             "ApproximateNumberOfMessagesDelayed": float(attributes["ApproximateNumberOfMessagesDelayed"]),
-            "ApproximateAgeOfOldestMessage": now - min(sent, default=now),
+            "ApproximateAgeOfOldestMessage": self._clock.age(min(sent)) if sent else 0.0,
             **{name: float(counts[name]) for name in COUNTED},
         }
         for name, value in values.items():
-            put("AWS/SQS", name, value, {"QueueName": queue["name"]}, moment)
+            self._put("AWS/SQS", name, value, {"QueueName": queue["name"]}, moment)
 
     def _publish_service(self, service: dict[str, Any], moment: float) -> None:
         cluster = service["clusterArn"].rsplit("/", 1)[-1]
@@ -82,27 +93,32 @@ class Metrics:
             "PendingTaskCount": service.get("pendingCount", 0),
         }
         for name, value in counts.items():
-            put("ECS/ContainerInsights", name, value, dimensions, moment)
+            self._put("ECS/ContainerInsights", name, value, dimensions, moment)
         # One sample a task: SampleCount is the number of running tasks, and there is none when none runs.
         for task in running:
             processor, memory = self._utilization(task)
-            put("AWS/ECS", "CPUUtilization", processor, dimensions, moment)
-            put("AWS/ECS", "MemoryUtilization", memory, dimensions, moment)
+            self._put("AWS/ECS", "CPUUtilization", processor, dimensions, moment)
+            self._put("AWS/ECS", "MemoryUtilization", memory, dimensions, moment)
 
     def _publish_targets(self, moment: float) -> None:
         counts, self._targets.counts = self._targets.counts, {}
         for (kind, name), values in counts.items():
             if kind == "rule":
                 for metric, value in values.items():
-                    put("AWS/Events", metric, value, {"RuleName": name}, moment)
+                    self._put("AWS/Events", metric, value, {"RuleName": name}, moment)
             else:
-                put(
+                self._put(
                     "AWS/Scheduler",
                     "InvocationAttemptCount",
                     values["Invocations"],
                     {"ScheduleGroup": "default"},
                     moment,
                 )
+
+    def _forget(self) -> None:
+        oldest = self._clock.begin_of(max(self._clock.minute - KEPT_MINUTES, 0))
+        for _, points in cloudwatch._metrics.all_items():
+            del points[: bisect_left(points, oldest, key=itemgetter("Timestamp"))]
 
     def _utilization(self, task: Mapping[str, Any]) -> tuple[float, float]:
         """Percent of the task's processor and memory, where the machine can tell."""
@@ -122,18 +138,29 @@ class Metrics:
         share, limit = float(task.get("cpu") or 256) / 1024, float(task.get("memory") or 512) * 2**20
         return 100 * seconds / share, 100 * memory / limit
 
+    def publish_embedded(self, line: str) -> None:
+        """The metrics that CloudWatch Logs takes from a log line."""
+        for metric in embedded_metrics(line):
+            moment = min(metric.moment, time.time())
+            for value, count in metric.values:
+                measured = self._clock.stretched(value) if metric.unit in DURATIONS else value
+                self._put(metric.namespace, metric.name, measured, metric.dimensions, moment, count=count)
 
-def put(namespace: str, name: str, value: float, dimensions: Mapping[str, str], moment: float) -> None:
-    """Stores one datapoint as PutMetricData would."""
-    point = {"Timestamp": moment, "Value": float(value), "Unit": "None", "Dimensions": dict(dimensions)}
-    points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dict(dimensions))))
-    points.append(point)
-    del points[:-KEPT_POINTS]
+    def _put(
+        self,
+        namespace: str,
+        name: str,
+        value: float,
+        dimensions: Mapping[str, str],
+        moment: float,
+        *,
+        count: float = 1,
+    ) -> None:
+        """Stores one datapoint as PutMetricData would."""
+        point = {"Timestamp": moment, "Value": float(value), "Count": float(count), "Unit": "None"}
+        points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dict(dimensions))))
+        points.append({**point, "Dimensions": dict(dimensions)})
 
 
-def publish_embedded(line: str) -> None:
-    """The metrics that CloudWatch Logs takes from a log line."""
-    for metric in embedded_metrics(line):
-        moment = min(metric.moment, time.time())
-        for value in metric.values:
-            put(metric.namespace, metric.name, value, metric.dimensions, moment)
+def _evict_nothing() -> None:
+    """MiniStack replaces every list at every request, and loses what another thread is appending."""

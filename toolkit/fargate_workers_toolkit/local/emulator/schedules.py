@@ -35,7 +35,7 @@ class Schedules:
         scheduler._tick_schedules = self.tick
 
     def tick(self) -> None:
-        now = time.time()
+        now = self._clock.virtual(time.time())
         for key, schedule in scheduler._schedules.all_items():
             due = self._due.get(key)
             if due is None:
@@ -50,27 +50,28 @@ class Schedules:
         for (account, region, key), schedule in scheduler._schedules.all_items():
             if key == f"{group}/{name}":
                 with responses.request_scope(account, region):
-                    target = self._target(schedule, time.time())
+                    target = self._target(schedule, self._clock.virtual(time.time()))
                     return self._targets.deliver(target, _event(schedule), schedule)
         raise UnknownScheduleError(f"There is no schedule {group}/{name}.")
 
     def _next(self, schedule: Schedule, now: float) -> float:
+        """When it is due after `now`, both on the wall clock of AWS."""
         expression = schedule["ScheduleExpression"]
         seconds = eventbridge._parse_rate_seconds(expression)
         if seconds is not None:
-            return now + self._clock.wait(seconds)
+            return now + seconds
         if expression.startswith("at("):
             moment = datetime.datetime.fromisoformat(expression[3:-1]).replace(tzinfo=_zone(schedule))
             return moment.timestamp() if moment.timestamp() > now else float("inf")
         # Cron fields speak of the schedule's own wall clock, which MiniStack would read as UTC.
         zone = _zone(schedule)
-        virtual = datetime.datetime.fromtimestamp(self._clock.virtual(now), zone).replace(tzinfo=datetime.UTC)
+        virtual = datetime.datetime.fromtimestamp(now, zone).replace(tzinfo=datetime.UTC)
         moment = eventbridge._cron_next_fire(eventbridge._parse_cron_fields(expression), virtual)
-        return self._clock.real(moment.replace(tzinfo=zone).timestamp()) if moment else float("inf")
+        return moment.replace(tzinfo=zone).timestamp() if moment else float("inf")
 
     def _target(self, schedule: Schedule, scheduled: float) -> dict[str, Any]:
         """The target with its context attributes filled in, as Scheduler does before it invokes."""
-        moment = datetime.datetime.fromtimestamp(self._clock.virtual(scheduled), datetime.UTC)
+        moment = datetime.datetime.fromtimestamp(scheduled, datetime.UTC)
         attributes = {
             "<aws.scheduler.schedule-arn>": schedule["Arn"],
             "<aws.scheduler.scheduled-time>": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -10,19 +10,24 @@ ACCOUNT = "000000000000"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where to listen, what to run, and how long a minute takes."""
+    """Where to listen, what to run, and how long a minute takes; None: until it is ended by hand."""
 
     directory: Path
     assembly: Path
     python: Path
     port: int
     region: str
-    seconds_per_minute: float
+    seconds_per_minute: float | None
     owned: bool = False
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def metrics_seconds(self) -> int:
+        """How often workers write their metrics: once a minute, and not more than once a second."""
+        return max(1, min(60, round(self.seconds_per_minute or 60)))
 
     @property
     def containers(self) -> Path:
@@ -36,7 +41,7 @@ class Settings:
         parser.add_argument("--python", type=Path, required=True, help="the interpreter containers run with")
         parser.add_argument("--port", type=int, required=True)
         parser.add_argument("--region", required=True)
-        parser.add_argument("--seconds-per-minute", type=float, required=True)
+        parser.add_argument("--seconds-per-minute", type=float, help="default: until POST /_local/minutes ends it")
         parser.add_argument("--owned", action="store_true", help="end when standard input closes")
         return cls(**vars(parser.parse_args(arguments)))
 
