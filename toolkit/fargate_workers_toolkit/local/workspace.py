@@ -10,11 +10,12 @@ from fargate_workers_toolkit.local.errors import LocalError
 class Workspace:
     """Paths only. `.local/run` holds one run and goes with it; the rest is kept to be fast the next time.
 
-    A run of another name lives beside it and shares the rest.
+    A run of another name lives beside it and shares the rest, if need be with an assembly of its own.
     """
 
     root: Path
     name: str = "run"
+    assembly_name: str = "cdk.out"
 
     @classmethod
     def here(cls, directory: Path | None = None) -> "Workspace":
@@ -35,7 +36,7 @@ class Workspace:
 
     @property
     def assembly(self) -> Path:
-        return self.local / "cdk.out"
+        return self.local / self.assembly_name
 
     @property
     def home(self) -> Path:
