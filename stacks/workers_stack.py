@@ -57,7 +57,7 @@ class WorkersStack(Stack):
             claims=data.claims,
             cache=data.cache,
             pacing=environment.pacing,
-            scaling=Scaling.on_queue_depth(min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
+            scaling=Scaling.for_latency(min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
             spot_from=environment.spot_from,
         )
 

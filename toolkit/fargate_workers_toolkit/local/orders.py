@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 
 COLUMNS = ("order_id", "customer_id", "amount_cents", "currency", "note")
 SMALL_FILES = 4
-ROWS_PER_FILE = 150
+# So many that a worker alone would need some of the minutes which are two seconds here.
+ROWS_PER_FILE = 400
 BULK_ROWS = 200
 CUSTOMERS = 25
 # More than the 256 KiB that the workers' gate lets through, less than the 1 MiB that SQS carries.

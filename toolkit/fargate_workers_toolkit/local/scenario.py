@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fargate_workers_toolkit.local.checks import Check, check, check_same
@@ -22,6 +23,8 @@ DEADLINE_SECONDS = 300
 MAIL_SECONDS = 20
 # Far enough into the work that every worker is busy, early enough that much is left.
 APPLIED_BEFORE_KILL = 50
+# Where the planner publishes what the policies act on.
+PLANS = "FargateWorkers/Scaling"
 
 
 class Scenario:
@@ -225,29 +228,62 @@ class Scenario:
     def _check_scaling(self) -> list[Check]:
         least, most = self._bounds()
         activities = self._scaling("describe_scaling_activities", ResourceId=self._resource_id())["ScalingActivities"]
-        policies = self._scaling("describe_scaling_policies", ResourceId=self._resource_id())["ScalingPolicies"]
-        names = {policy["PolicyName"] for policy in policies if policy["PolicyType"] == "StepScaling"}
         counts = [
             int(activity["Description"].rstrip(".").rsplit(" ", 1)[-1])
             for activity in reversed(activities)
-            if any(activity["Cause"].endswith(f"policy {name}") for name in names)
+            if self._follows_plans(activity["Cause"])
         ]
         path = " -> ".join(str(count) for count in counts) or "none"
         desired, running = self._tasks()
         return [
+            self._check_planner(),
             check(
-                "The deployed step policies scaled the service out",
+                "The planner's plans scaled the service out",
                 expected=f"more than 1 of at most {most} tasks",
                 seen=path,
                 passed=max(counts, default=0) > 1,
             ),
             check(
-                "The deployed step policies scaled it in again",
+                "The planner's plans scaled it in again",
                 expected=f"{least} desired and running",
                 seen=f"{path}; {desired} desired, {running} running",
                 passed=bool(counts) and counts[-1] == least == desired == running,
             ),
         ]
+
+    def _check_planner(self) -> Check:
+        """That the deployed function ran in every minute since the first, and in none of them failed."""
+        now = datetime.now(UTC)
+        function = [{"Name": "FunctionName", "Value": self._system.planner_function}]
+        queries = [
+            {
+                "Id": name.lower(),
+                "MetricStat": {
+                    "Metric": {"Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": function},
+                    "Period": 60,
+                    "Stat": "Sum",
+                },
+            }
+            for name in ("Invocations", "Errors")
+        ]
+        runs, errors = self._system.client("cloudwatch").get_metric_data(
+            MetricDataQueries=queries, StartTime=now - timedelta(days=1), EndTime=now
+        )["MetricDataResults"]
+        minutes = (
+            (max(runs["Timestamps"]) - min(runs["Timestamps"])) // timedelta(minutes=1) + 1 if runs["Values"] else 0
+        )
+        return check(
+            "The planner ran every minute",
+            expected=f"{minutes} runs in {minutes} minutes, 0 errors",
+            seen=f"{sum(runs['Values']):.0f} runs in {len(runs['Values'])} minutes, {sum(errors['Values']):.0f} errors",
+            passed=bool(minutes) and runs["Values"] == [1] * minutes and not any(errors["Values"]),
+        )
+
+    def _follows_plans(self, cause: str) -> bool:
+        """Whether the alarm that caused a scaling activity watches what the planner published."""
+        name = cause.removeprefix("monitor alarm ").partition(" ")[0]
+        alarms = self._system.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return any(alarm.get("Namespace") == PLANS for alarm in alarms)
 
     def _check_alarm(self, mailbox: Mailbox) -> list[Check]:
         alarm = self._system.dead_letters_alarm
