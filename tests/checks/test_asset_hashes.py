@@ -13,16 +13,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-FUNCTION = """
+FUNCTIONS = """
 import sys
 from aws_cdk import App, Stack
-from fargate_workers import DeadLetterRedrive, QueueWorker, Scaling, WorkerCluster
+from fargate_workers import DeadLetterRedrive, QueueWorker, WorkerCluster
 from aws_cdk import aws_ecs as ecs
 app = App(outdir=sys.argv[1])
 stack = Stack(app, "Stack")
 cluster = WorkerCluster(stack, "Cluster", network="nat")
 image = ecs.ContainerImage.from_registry("example")
-worker = QueueWorker(stack, "Orders", cluster=cluster, image=image, scaling=Scaling.on_queue_depth())
+worker = QueueWorker(stack, "Orders", cluster=cluster, image=image)
 DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[worker])
 app.synth()
 """
@@ -94,12 +94,12 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_function_hashes_the_same_clean_dirty_and_from_the_wheel(clean: Path, dirty: Path, tmp_path: Path) -> None:
-    from_clean = hashes(FUNCTION, clean / "constructs", tmp_path / "clean")
-    from_dirty = hashes(FUNCTION, dirty / "constructs", tmp_path / "dirty")
-    from_wheel = hashes(FUNCTION, wheel(tmp_path / "wheel"), tmp_path / "installed")
+def test_functions_hash_the_same_clean_dirty_and_from_the_wheel(clean: Path, dirty: Path, tmp_path: Path) -> None:
+    from_clean = hashes(FUNCTIONS, clean / "constructs", tmp_path / "clean")
+    from_dirty = hashes(FUNCTIONS, dirty / "constructs", tmp_path / "dirty")
+    from_wheel = hashes(FUNCTIONS, wheel(tmp_path / "wheel"), tmp_path / "installed")
 
-    assert len(from_clean) == 1
+    assert len(from_clean) == 2
     assert from_clean == from_dirty == from_wheel
 
 
@@ -112,6 +112,6 @@ def test_the_image_hashes_the_same_clean_and_dirty(clean: Path, dirty: Path, tmp
 
 
 def test_this_checkout_hashes_like_a_clean_one(clean: Path, assembly: Path, tmp_path: Path) -> None:
-    from_clean = hashes(FUNCTION, clean / "constructs", tmp_path / "clean")
+    from_clean = hashes(FUNCTIONS, clean / "constructs", tmp_path / "clean")
 
     assert from_clean < {path.name for path in assembly.glob("asset.*")}
