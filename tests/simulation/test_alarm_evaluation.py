@@ -2,66 +2,13 @@
 
 import pytest
 
-from fargate_workers_toolkit.semantics.alarm_evaluation import (
-    MissingData,
-    State,
-    evaluate,
-    is_breaching,
-    sliding_windows,
-)
-
-POINTS = {"0": 0.0, "X": 10.0, "-": None}
-TREATMENTS: tuple[MissingData, ...] = ("missing", "ignore", "breaching", "notBreaching")
-KEEP = None
-
-# Both tables of five rows as AWS prints them. A newer page of the guide prints the premature rows as X---- and ----X.
-THREE_OF_THREE: list[tuple[str, tuple[State | None, ...]]] = [
-    ("0-X-X", ("OK", "OK", "OK", "OK")),
-    ("0----", ("OK", "OK", "OK", "OK")),
-    ("-----", ("INSUFFICIENT_DATA", KEEP, "ALARM", "OK")),
-    ("0XX-X", ("ALARM", "ALARM", "ALARM", "ALARM")),
-    ("--X--", ("ALARM", KEEP, "ALARM", "OK")),
-]
-TWO_OF_THREE: list[tuple[str, tuple[State | None, ...]]] = [
-    ("0-X-X", ("ALARM", "ALARM", "ALARM", "ALARM")),
-    ("00X0X", ("ALARM", "ALARM", "ALARM", "ALARM")),
-    ("0-X--", ("OK", "OK", "ALARM", "OK")),
-    ("----0", ("OK", "OK", "ALARM", "OK")),
-    ("---X-", ("ALARM", KEEP, "ALARM", "OK")),
-]
-# What the guide's text says about premature alarms beside the tables.
-PREMATURE: list[tuple[int, str, tuple[State | None, ...]]] = [
-    (3, "----X", ("INSUFFICIENT_DATA", KEEP, "ALARM", "OK")),
-    (3, "---X-", ("INSUFFICIENT_DATA", KEEP, "ALARM", "OK")),
-    (3, "X----", ("ALARM", KEEP, "ALARM", "OK")),
-    (2, "----X", ("INSUFFICIENT_DATA", KEEP, "ALARM", "OK")),
-]
+from benchmarks.scaling.documented import MISSING_DATA, Example
+from fargate_workers_toolkit.semantics.alarm_evaluation import evaluate, is_breaching, sliding_windows
 
 
-def cases() -> list[tuple[str, int, MissingData, State | None]]:
-    tables = [(3, *row) for row in THREE_OF_THREE] + [(2, *row) for row in TWO_OF_THREE] + PREMATURE
-    return [
-        (points, needed, treatment, state)
-        for needed, points, states in tables
-        for treatment, state in zip(TREATMENTS, states, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(("points", "needed", "treatment", "state"), cases())
-def test_every_example_of_the_user_guide_comes_out_as_documented(
-    points: str, needed: int, treatment: MissingData, state: State | None
-) -> None:
-    assert (
-        evaluate(
-            [POINTS[point] for point in points],
-            comparison="GreaterThanThreshold",
-            threshold=5,
-            evaluation_periods=3,
-            datapoints_to_alarm=needed,
-            missing_data=treatment,
-        )
-        == state
-    )
+@pytest.mark.parametrize("example", MISSING_DATA, ids=lambda example: example.name)
+def test_every_example_of_the_user_guide_comes_out_as_documented(example: Example) -> None:
+    assert example.calculate() == example.documented
 
 
 def test_without_datapoints_to_alarm_every_period_has_to_breach() -> None:

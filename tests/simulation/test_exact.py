@@ -1,11 +1,11 @@
 """The slow engine, against queueing theory and against the rules of SQS and ECS."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from benchmarks.scaling.queueing import ERLANG, erlang_waits, little_deviation
 from fargate_workers_runtime import credit
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
@@ -47,34 +47,18 @@ def shrinking(tasks: int, *, to: int, task: Task, queue: Queue | None = None) ->
     )
 
 
-def erlang_c_wait(servers: int, offered: float, work: float) -> float:
-    """The mean wait for one of so many servers, all waits and none counted."""
-    last = offered**servers / math.factorial(servers) * servers / (servers - offered)
-    waits = last / (sum(offered**k / math.factorial(k) for k in range(servers)) + last)
-    return waits * work / (servers - offered)
-
-
 def ages_of(track: Track) -> np.ndarray:
     assert isinstance(track.ages, ExactAges)
     return track.ages.ages
 
 
-@pytest.mark.parametrize(("servers", "use", "hours"), [(1, 0.7, 24), (4, 0.8, 6), (10, 0.9, 3), (20, 0.95, 2)])
+@pytest.mark.parametrize(("servers", "use", "hours"), ERLANG)
 def test_mean_waits_are_erlangs_within_three_sigma(servers: int, use: float, hours: int) -> None:
-    work = 0.5
-    waits: list[float] = []
-    for seed in range(4):
-        load = steady(servers * use / work, seed=seed, seconds=hours * HOUR // 4)
-        waits.append(float(ages_of(run(fixed(servers), load, seed=seed)).mean()) - work)
-    sigma = np.std(waits, ddof=1) / math.sqrt(len(waits))
-    assert abs(np.mean(waits) - erlang_c_wait(servers, servers * use, work)) < 3 * max(sigma, 0.02)
+    assert erlang_waits(servers, use, hours).sigmas < 3
 
 
 def test_the_messages_in_the_system_are_rate_times_age() -> None:
-    load = steady(0.6, seconds=48 * HOUR, work_seconds=5.0)
-    track = run(fixed(4), load)
-    in_system = np.mean(np.array(track.minutes.visible) + np.array(track.minutes.in_flight))
-    assert in_system == pytest.approx(load.messages / load.seconds * ages_of(track).mean(), rel=0.03)
+    assert little_deviation() < 0.03
 
 
 def test_the_outage_formula_of_dead_letters_holds() -> None:

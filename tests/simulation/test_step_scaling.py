@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.scaling.documented import STEP_SCALING, Example
 from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome
 from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy, scale_by_steps
 
@@ -65,28 +66,9 @@ def test_a_policy_without_a_cooldown_cools_for_300_seconds() -> None:
     assert policy.cooldown == 300
 
 
-def test_the_user_guides_example_goes_from_10_to_11_to_14_to_13_to_10() -> None:
-    threshold = 50
-    out = StepPolicy(
-        adjustment_type=PERCENT,
-        steps=[
-            Step(adjustment=0, lower=0, upper=10),
-            Step(adjustment=10, lower=10, upper=20),
-            Step(adjustment=30, lower=20),
-        ],
-    )
-    into = StepPolicy(
-        adjustment_type=PERCENT,
-        steps=[
-            Step(adjustment=0, lower=-10, upper=0),
-            Step(adjustment=-10, lower=-20, upper=-10),
-            Step(adjustment=-30, upper=-20),
-        ],
-    )
-    capacities = [10]
-    for policy, metric in ((out, 60), (out, 70), (out, 55), (into, 40), (into, 30), (into, 45)):
-        capacities.append(decide(policy, metric - threshold, capacities[-1]))
-    assert capacities == [10, 11, 14, 14, 13, 10, 10]
+@pytest.mark.parametrize("example", STEP_SCALING, ids=lambda example: example.name)
+def test_every_example_of_the_user_guide_comes_out_as_documented(example: Example) -> None:
+    assert example.calculate() == example.documented
 
 
 @pytest.mark.parametrize(
@@ -96,11 +78,6 @@ def test_the_user_guides_example_goes_from_10_to_11_to_14_to_13_to_10() -> None:
 def test_percentages_round_as_documented(capacity: int, percent: int, after: int) -> None:
     policy = StepPolicy(adjustment_type=PERCENT, steps=[])
     assert policy.capacity_after(capacity, Step(adjustment=percent)) == after
-
-
-def test_a_minimum_magnitude_of_2_makes_25_percent_of_4_two() -> None:
-    policy = StepPolicy(adjustment_type=PERCENT, steps=[], minimum_magnitude=2)
-    assert policy.capacity_after(4, Step(adjustment=25)) == 6
 
 
 def test_an_exact_capacity_is_what_it_says() -> None:

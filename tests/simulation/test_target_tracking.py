@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.scaling.documented import TARGET_TRACKING, Example
 from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy, scale_in, scale_out
 
@@ -17,8 +18,9 @@ def into(wishes: list[tuple[TrackingPolicy, float]], current: int, last: Activit
     return scale_in(wishes, current=current, bounds=BOUNDS, moment=0, last=last)
 
 
-def test_a_backlog_of_150_per_task_at_a_target_of_100_makes_15_tasks_of_10() -> None:
-    assert out(150, 10).capacity == 15
+@pytest.mark.parametrize("example", TARGET_TRACKING, ids=lambda example: example.name)
+def test_every_documented_example_comes_out(example: Example) -> None:
+    assert example.calculate() == example.documented
 
 
 def test_the_defaults_are_those_of_the_alarms_that_aws_makes() -> None:
@@ -32,10 +34,6 @@ def test_a_template_says_the_rest() -> None:
         {"TargetValue": 5, "ScaleOutCooldown": 60, "ScaleInCooldown": "90", "DisableScaleIn": True}
     )
     assert (policy.scale_out_cooldown, policy.scale_in_cooldown, policy.scale_in_disabled) == (60, 90, True)
-
-
-def test_from_zero_the_first_change_is_one_task() -> None:
-    assert out(5000, 0).capacity == 1
 
 
 def test_a_metric_at_the_target_never_wakes_a_service_without_tasks() -> None:

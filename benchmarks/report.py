@@ -37,6 +37,8 @@ class Row:
     def promise(self) -> str:
         if self.most is not None and self.most in (self.least, 0):
             return f"{self.most:g}"
+        if self.most is not None and self.least is not None:
+            return f"{self.least:g} to {self.most:g}"
         if self.most is not None:
             return f"<= {self.most:g}"
         return "" if self.least is None else f">= {self.least:g}"
