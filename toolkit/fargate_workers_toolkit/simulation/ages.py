@@ -36,19 +36,25 @@ def _merged(
     entered: Curve, begun: Curve, seconds: NDArray[np.int64]
 ) -> tuple[Weights, NDArray[np.int64], NDArray[np.int64]]:
     """The parts of those seconds in which something waits. Between two levels of the merged curves lies one part."""
+    if not len(seconds):
+        return np.zeros(0), seconds, seconds
     levels = np.concatenate((entered[seconds + 1], begun[seconds + 1]))
     order = np.argsort(levels, kind="stable")
     levels = levels[order]
     of_entered = order < len(seconds)
     # How many levels of each curve lie below a part: the seconds in which it entered and began.
-    below = np.cumsum(of_entered) - of_entered
-    below_begun = np.arange(len(order)) - below
-    inside = (below < len(seconds)) & (below_begun < len(seconds))
-    levels_before = np.concatenate(([0.0], levels[:-1]))[inside] if len(levels) else levels
-    enters, begins = seconds[below[inside]], seconds[below_begun[inside]]
+    below = np.cumsum(of_entered)
+    below -= of_entered
+    below_begun = np.arange(len(order))
+    below_begun -= below
+    # From where one of the curves has ended there are no parts.
+    end = min(int(np.searchsorted(below, len(seconds))), int(np.searchsorted(below_begun, len(seconds))))
+    enters, begins = seconds[below[:end]], seconds[below_begun[:end]]
     # What lies below the second's own entries belongs to seconds in which nothing waited.
-    messages = levels[inside] - np.maximum(levels_before, entered[enters])
-    some = messages > 0
+    messages = entered[enters]
+    np.maximum(messages[1:], levels[: end - 1], out=messages[1:])
+    np.subtract(levels[:end], messages, out=messages)
+    some = np.flatnonzero(messages > 0)
     return messages[some], enters[some], begins[some]
 
 
@@ -65,10 +71,10 @@ class Ages:
 
     def add(self, waits: NDArray[np.float64] | NDArray[np.int64], messages: Weights, *, work_seconds: float) -> None:
         """Messages that waited so long, with that mean work time."""
-        counts = np.bincount(np.maximum(waits, 0).astype(np.int64), weights=messages)
+        counts = np.bincount(np.maximum(waits, 0).astype(np.int64, copy=False), weights=messages)
         seconds = np.flatnonzero(counts > 0)
         if len(seconds):
-            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds].astype(np.float64)))
+            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds]))
             self.messages += float(counts.sum())
 
     def older_than(self, age: float) -> float:

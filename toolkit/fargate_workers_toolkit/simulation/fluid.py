@@ -132,7 +132,9 @@ class _Run:
         curve = begun(queue.entered[part], finished, self._slots[part], before=self._begun)
         curve[0] = self._begun
         self._finished = max(self._finished, float(finished[-1]))
-        expired = np.array([queue.expired.get(second, 0.0) for second in range(begin, end)])
+        expired = np.zeros(end - begin)
+        if queue.expired:
+            expired[:] = [queue.expired.get(second, 0.0) for second in range(begin, end)]
         failures.work(begin, entered=queue.entered, begun=curve, expired=expired)
         self._begun = float(curve[-1])
 
@@ -185,8 +187,8 @@ class _Run:
     def _observe(self, end: int, seconds: int, work: float, *, began: float, finished: float, hidden: float) -> None:
         fleet, minutes = self._fleet, self._minutes
         part = self._part[(end - 1) // 60]
-        levels = float(self._queue.entered[end]), self._begun, self._finished
-        entered, begun, done = (math.floor(level + part) for level in levels)
+        entered = math.floor(self._queue.entered.item(end) + part)
+        begun, done = math.floor(self._begun + part), math.floor(self._finished + part)
         visible = max(entered - begun, 0)
         in_flight = max(begun - done, 0) + math.floor(hidden + part)
         self._busy, self._at = self._begun - self._finished, end - seconds
@@ -228,12 +230,13 @@ class _Run:
     def _oldest_age(self, second: int) -> float:
         """Of what is not done, in whole seconds, as SQS reports it."""
         entered, failures = self._queue.entered, self._failures
-        after = int(np.searchsorted(entered[: second + 1], self._finished + 1e-9, side="right"))
+        after = int(entered[: second + 1].searchsorted(self._finished + 1e-9, side="right"))
         if failures is not None:
             return math.floor(max(second - failures.oldest_sent(after - 1, second), 0))
         if after > second:
             return 0.0
-        part = (self._finished - entered[after - 1]) / (entered[after] - entered[after - 1])
+        before = entered.item(after - 1)
+        part = (self._finished - before) / (entered.item(after) - before)
         return math.floor(second - after + 1 - part)
 
     def _oldest_ages(self) -> NDArray[np.float64]:

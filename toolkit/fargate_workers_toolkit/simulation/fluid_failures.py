@@ -84,6 +84,9 @@ class FluidFailures:
         """
         # Poison that comes back for ever is not told apart from fresh messages, so it is left out at once.
         kinds = 1 if self._endless else self.counts.shape[1]
+        if self._last_return < since and kinds == self.counts.shape[1]:
+            # Nothing comes back, so the first to enter is the oldest.
+            return min(since, now)
         part = slice(since, now + self._timeout)
         counts, moments = self.counts[:3, :kinds, part].copy(), self.moments[:3, :kinds, part]
         # What has not been sent yet is there too.
@@ -109,14 +112,12 @@ class FluidFailures:
     def work(self, begin: int, *, entered: Curve, begun: Curve, expired: Curve) -> None:
         """Work had begun on messages up to `begun`, from the end of the second before `begin`; schedules what fails."""
         seconds, most = len(begun) - 1, self._most
-        at = np.clip(np.searchsorted(entered[: begin + seconds + 1], begun, side="left"), 1, begin + seconds)
-        low, high = entered[at - 1], entered[at]
-        share = np.clip((begun - low) / np.maximum(high - low, 1e-12), 0, 1)
-        counts, moments = (
-            np.diff(curve[:most, :, at - 1] + share * (curve[:most, :, at] - curve[:most, :, at - 1]), axis=2)
-            for curve in (self._entered, self._sent)
-        )
-        tried = np.diff(begun)
+        at = np.searchsorted(entered[: begin + seconds + 1], begun, side="left")
+        at = np.minimum(np.maximum(at, 1), begin + seconds)
+        low = entered[at - 1]
+        share = np.minimum(np.maximum((begun - low) / np.maximum(entered[at] - low, 1e-12), 0), 1)
+        counts, moments = (self._between(curve[:most], at, share) for curve in (self._entered, self._sent))
+        tried = begun[1:] - begun[:-1]
         fails = 1 - np.divide(expired, tried, out=np.zeros(len(tried)), where=tried > 0)
         healthy = fails * self._outage[begin : begin + seconds]
         for part in (counts, moments):
@@ -131,6 +132,13 @@ class FluidFailures:
             self._schedule(second, counts, counts * sent)
         else:
             self._failed += messages
+
+    @staticmethod
+    def _between(curve: Kinds, at: NDArray[np.int64], share: Curve) -> Kinds:
+        """What lies between one place of the curve and the next; a place is a share of the way to the second `at`."""
+        low = curve[:, :, at - 1]
+        places = low + share * (curve[:, :, at] - low)
+        return places[:, :, 1:] - places[:, :, :-1]
 
     def _schedule(self, begin: int, counts: Kinds, moments: Kinds) -> None:
         by_second = counts.sum(axis=(0, 1))

@@ -58,12 +58,14 @@ class FluidQueue:
             return self._serve_expiring(begin, end, capacity)
         line = self._line(begin, end, capacity)
         line += self._level
-        lag = self.entered[begin + 1 : end + 1] - line
+        lag = self.served[begin + 1 : end + 1]
+        np.subtract(self.entered[begin + 1 : end + 1], line, out=lag)
+        # With a 0 in front the running minimum is never more.
+        if lag[0] > 0:
+            lag[0] = 0.0
         np.minimum.accumulate(lag, out=lag)
-        np.minimum(lag, 0.0, out=lag)
         lag += line
-        self.served[begin + 1 : end + 1] = lag
-        self._level = float(lag[-1])
+        self._level = lag.item(-1)
         return self._level
 
     def _line(self, begin: int, end: int, capacity: float | Curve) -> Curve:
@@ -99,9 +101,9 @@ class FluidQueue:
         if before <= 0:
             return 0.0
         whole = int(before)
-        low = float(self.entered[whole])
-        entered = low + (before - whole) * (float(self.entered[whole + 1]) - low) if before > whole else low
-        return min(float(self.served[second]), entered)
+        low = self.entered.item(whole)
+        entered = low + (before - whole) * (self.entered.item(whole + 1) - low) if before > whole else low
+        return min(self.served.item(second), entered)
 
     def finished(self, begin: int, end: int, *, work: float | Curve) -> Curve:
         """The same as a curve, from `begin` up to `end`."""

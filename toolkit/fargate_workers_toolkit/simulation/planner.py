@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.errors import SimulationError
@@ -57,25 +57,24 @@ class WorkerPlanner:
         unknown = set(self._wanted) - KNOWN
         if unknown:
             raise SimulationError(f"The planner observes {min(unknown)}, which the simulator does not know.")
-        self._late_sent = math.ceil(assumptions.queue_lag / 60)
-        self._late_work = math.ceil(assumptions.worker_lag / 60)
-        self._sent: list[float] = []
-        self._work: list[tuple[float, float] | None] = []
+        history: int = self._module.HISTORY
+        self._arrivals = _Late[float](minutes=math.ceil(assumptions.queue_lag / 60), history=history)
+        self._work = _Late[tuple[float, float] | None](minutes=math.ceil(assumptions.worker_lag / 60), history=history)
 
     def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]:
         """What the planner publishes at the end of a minute."""
-        self._sent.append(seen.sent)
-        self._work.append((seen.work_seconds, seen.handled) if seen.handled else None)
         known = {
             "visible": seen.visible,
             "in_flight": seen.in_flight,
             "oldest_age": seen.oldest_age,
             "desired": desired,
             "running": seen.running,
-            "arrivals": self._history(self._sent, late=self._late_sent),
-            "work": self._history(self._work, late=self._late_work),
+            "arrivals": self._arrivals.after(seen.sent),
+            "work": self._work.after((seen.work_seconds, seen.handled) if seen.handled else None),
         }
-        plan = self._module.plan(self._policy, self._module.Observation(**{name: known[name] for name in self._wanted}))
+        if len(self._wanted) < len(known):
+            known = {name: known[name] for name in self._wanted}
+        plan = self._module.plan(self._policy, self._module.Observation(**known))
         return {
             "planned_tasks": plan.desired_tasks,
             "capacity_gap": plan.gap_out,
@@ -83,10 +82,24 @@ class WorkerPlanner:
             "backlog_seconds": plan.backlog_seconds,
         }
 
-    def _history(self, minutes: Sequence[Datapoint], *, late: int) -> Sequence[Datapoint]:
-        """What a metric shows of so many minutes as the planner looks at; the newest are still on their way."""
-        end = max(len(minutes) - late, 0)
-        return minutes[max(end - self._module.HISTORY, 0) : end]
+
+class _Late(Generic[Datapoint]):
+    """A metric of which the newest minutes are still on their way, and as many seen as the planner looks at."""
+
+    def __init__(self, *, minutes: int, history: int) -> None:
+        self._minutes = minutes
+        self._history = history
+        self._coming: list[Datapoint] = []
+        self._seen: list[Datapoint] = []
+
+    def after(self, datapoint: Datapoint) -> Sequence[Datapoint]:
+        """What is seen after one more minute; the same list every time."""
+        self._coming.append(datapoint)
+        if len(self._coming) > self._minutes:
+            self._seen.append(self._coming.pop(0))
+            if len(self._seen) > self._history:
+                del self._seen[0]
+        return self._seen
 
 
 def _load(code: Path) -> ModuleType:
