@@ -92,8 +92,8 @@ class Scaling:
         A function plans once a minute for all such workers of a cluster and stack (see `ScalingPlanner`). It plans by
         work, not by messages: by how long they take, which it measures, and by how many a task handles at once, which
         the worker says. A burst that can be worked off in time adds no task. Out: by all that is missing, every minute.
-        In: by what the last ten minutes did not need, every minute (60 s cooldown). While the function is silent, the
-        service keeps its tasks, and an alarm says so.
+        In: by what the last minutes did not need, every minute (60 s cooldown); half of the tasks after five minutes, a
+        tenth after twenty-five. While the function is silent, the service keeps its tasks, and an alarm says so.
 
         acceptable_latency: How long a message may wait. A task more takes about 150 s to help; to accept less,
             `min_tasks` must bear the beginning of a burst, and how many that takes is said at synthesis. Default:

@@ -7,14 +7,16 @@ it keeps busy. Counting messages instead fails when their work changes.
     drain    what it takes to work off the messages that wait before they are too old
     out      load + drain, once a message would wait for longer than patience allows; when the rate jumps so that
              the present tasks would let messages become too old, the newest minute is the load
-    in       the highest load of the last ten minutes with 15 % room, + drain; a surplus below 15 % stays
+    in       the highest load of the last minutes with 15 % room, + drain; the smaller a surplus, the longer it stays
 
-Only load is held for ten minutes. What was added to drain a burst leaves with the burst.
+A surplus goes once it has cost as much as all tasks cost in two and a half minutes: half of the tasks after five
+minutes, a tenth after twenty-five. Only load is held so. What was added to drain a burst leaves with the burst.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 Mode = Literal["balanced", "cost"]
@@ -42,14 +44,14 @@ LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 70, 100, 150, 250
 REACTION = 150.0
 #: The least seconds in which to work off what waits, however little latency is acceptable.
 LEAST_DRAIN = 60.0
-#: Minutes for which the highest load is kept: to go and come back within them would be thrash.
-HOLD = 10
+#: Minutes of all tasks that a surplus may cost before it goes: to remove what is soon wanted again would be thrash.
+SURPLUS = 2.5
+#: Minutes for which a load is remembered, so that a twentieth of the tasks may stay for nothing.
+HOLD = 50
 #: Minutes without any message after which all tasks but the least go: a start costs about as much as so long a wait.
 QUIET = 3
 #: The share of capacity that stays free when tasks are removed: rates wander by as much from one minute to the next.
 ROOM: Mapping[Mode, float] = {"balanced": 0.15, "cost": 0.0}
-#: The smallest share of the tasks worth removing: less would be back soon.
-TOLERANCE = 0.15
 #: The share of the acceptable latency that messages may wait before tasks are added: a fifth is hardly noticed.
 PATIENCE: Mapping[Mode, float] = {"balanced": 0.2, "cost": 0.5}
 #: Arrivals are averaged over the acceptable latency, or one message's work if that is longer: so many minutes.
@@ -83,7 +85,8 @@ class Policy:
     mode: Mode = "balanced"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# Neither this nor a plan is frozen: both are made in every minute of a simulated day, and frozen takes thrice as long.
+@dataclass(kw_only=True, slots=True)
 class Observation:
     """What can be seen of a worker at one moment.
 
@@ -104,7 +107,7 @@ class Observation:
     work: Sequence[Work | None] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Plan:
     """What to do.
 
@@ -153,9 +156,12 @@ def _wish(policy: Policy, seen: Observation, *, seconds: float) -> _Wish:
     waiting = seen.visible * task_seconds
     drain = waiting / until_late
     loads = loads_of(seen.arrivals, window=_window(latency, seconds), task_seconds=task_seconds)
-    load, reason = 0.0, "work waits"
-    if loads:
-        load, newest = loads[0], _newest(seen.arrivals) * task_seconds / 60
+    load = next(loads, None)
+    if load is None:
+        load = newest = 0.0
+        out, kept, reason = drain, desired, "work waits"
+    else:
+        newest = _newest(seen.arrivals) * task_seconds / 60
         out, reason = load + drain, "more load" if load > drain else "work waits"
         growth = max(0.0, max(load, newest) - desired) * REACTION
         wait = (waiting + growth) / max(1, desired)
@@ -163,17 +169,29 @@ def _wish(policy: Policy, seen: Observation, *, seconds: float) -> _Wish:
             out, reason = newest + drain, "rate jumped"
         if wait <= PATIENCE[policy.mode] * latency:
             out = min(out, desired)
-        kept = max(loads) * (1 + ROOM[policy.mode]) + drain
-    else:
-        out, kept = drain, desired
+        kept = _kept(chain((load,), loads), desired=desired, drain=drain, room=ROOM[policy.mode])
     if seen.oldest_age is not None and seen.oldest_age > latency / 2:
         # Counts are approximate, and work changes; an age does not lie. By half at most: it is a minute old itself.
         hurry = min(load + waiting / max(LEAST_DRAIN / 2, latency - seen.oldest_age), 1.5 * desired + 1)
         if hurry > out:
             out, reason = hurry, "messages are late"
     # More tasks than messages, with those that come until the tasks have started, would find nothing to do.
-    coming = max(loads, default=0.0) / seconds * REACTION if seconds else 0.0
+    coming = max(load, newest) / seconds * REACTION if seconds else 0.0
     return _Wish(min(out, (seen.visible + seen.in_flight) / policy.concurrency + coming), kept, reason)
+
+
+def _kept(loads: Iterable[float], *, desired: int, drain: float, room: float) -> float:
+    """The tasks to keep, given the loads of the last minutes, newest first: all of them while a surplus is cheap."""
+    highest = 0.0
+    for minutes, load in enumerate(loads, start=1):
+        highest = max(highest, load)
+        kept = highest * (1 + room) + drain
+        surplus = desired - math.ceil(kept)
+        if surplus <= 0:
+            break
+        if surplus * minutes >= SURPLUS * desired:
+            return kept
+    return desired
 
 
 def _gaps(policy: Policy, seen: Observation, wish: _Wish, *, limit: float) -> tuple[int, int, Reason]:
@@ -192,12 +210,12 @@ def _gaps(policy: Policy, seen: Observation, wish: _Wish, *, limit: float) -> tu
     too_many = desired - fewer
     if desired > bearable:
         return 0, -max(0, too_many), "at the limit"
-    if too_many > 0 and too_many >= TOLERANCE * desired:
+    if too_many > 0:
         return 0, -too_many, "queue is quiet" if is_quiet(seen) else "less load"
     if desired >= allowed and wish.out > desired:
         return 0, 0, "at the limit"
-    known = any(count is not None for count in seen.arrivals)
-    return 0, 0, "steady" if known else "arrivals unknown"
+    unknown = seen.arrivals.count(None) == len(seen.arrivals)
+    return 0, 0, "arrivals unknown" if unknown else "steady"
 
 
 def seconds_per_message(work: Sequence[Work | None]) -> float | None:
@@ -224,28 +242,22 @@ def work_of_queue(in_flight: Sequence[float | None], deleted: Sequence[float | N
     return work if known else [None] * len(work)
 
 
-def loads_of(arrivals: Sequence[float | None], *, window: int, task_seconds: float) -> list[float]:
-    """The mean load of `window` minutes, as it was in each of the last HOLD minutes, newest first; empty if unknown."""
-    recent = arrivals[-(window + HOLD - 1) :]
-    total, known = [0.0], [0]
-    for count in recent:
-        total.append(total[-1] + (count or 0.0))
-        known.append(known[-1] + (count is not None))
-    loads: list[float] = []
-    for end in range(len(recent), max(0, len(recent) - HOLD), -1):
-        start = max(0, end - window)
-        minutes = known[end] - known[start]
-        if minutes:
-            loads.append((total[end] - total[start]) * task_seconds / 60 / minutes)
-        elif not loads:
-            return []
-    return loads
+def loads_of(arrivals: Sequence[float | None], *, window: int, task_seconds: float) -> Iterator[float]:
+    """The mean load of `window` minutes, as it was in each of the last HOLD minutes, newest first; none if unknown."""
+    for end in range(len(arrivals), max(0, len(arrivals) - HOLD), -1):
+        known = [count for count in arrivals[max(0, end - window) : end] if count is not None]
+        if known:
+            yield sum(known) * task_seconds / 60 / len(known)
+        elif end == len(arrivals):
+            return
 
 
 def is_quiet(seen: Observation) -> bool:
     """That nothing is there, and for some minutes nothing came."""
+    if seen.visible or seen.in_flight:
+        return False
     last = seen.arrivals[-QUIET:]
-    return not seen.visible and not seen.in_flight and len(last) == QUIET and all(count == 0 for count in last)
+    return len(last) == QUIET and all(count == 0 for count in last)
 
 
 def _window(latency: float, seconds: float) -> int:

@@ -70,7 +70,7 @@ def test_the_policies_answer_what_is_published() -> None:
 
 
 def test_without_a_function_the_arithmetic_has_the_same_numbers() -> None:
-    for name in ("LEAST_DRAIN", "PATIENCE", "ROOM", "TOLERANCE"):
+    for name in ("LEAST_DRAIN", "PATIENCE", "ROOM"):
         assert getattr(latency_expressions, name) == getattr(arithmetic, name)
 
 

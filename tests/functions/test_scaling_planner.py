@@ -216,7 +216,7 @@ def test_minutes_keep_their_place_when_some_are_missing(aws: Aws) -> None:
 
     plan_for(ORDERS)
 
-    assert aws.published["Orders", "DesiredTasks"] == 12
+    assert aws.published["Orders", "DesiredTasks"] == 10
 
 
 def test_a_metric_that_continues_on_the_next_page_is_read_to_its_end(aws: Aws) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling_planner.arithmetic import (
-    HOLD,
+    HISTORY,
     LADDER,
     Observation,
     Plan,
@@ -137,16 +137,17 @@ def test_less_load_removes_tasks_down_to_some_room() -> None:
     assert planned.reason == "less load"
 
 
-def test_the_highest_load_of_the_last_ten_minutes_stays_provided_for() -> None:
-    fallen = observation(desired=20, arrivals=minutes(10, *[5] * (HOLD - 1)))
+@pytest.mark.parametrize(("load", "after"), [(1, 7), (5, 9), (9, 32)])
+def test_the_larger_a_surplus_the_sooner_it_goes(load: float, after: int) -> None:
+    # Twelve tasks are enough for a load of 10, of which the mean of five minutes keeps something for as long.
+    fallen = (observation(desired=12, arrivals=minutes(10, *[load] * since)) for since in range(60))
 
-    assert plan(POLICY, fallen).desired_tasks == 12
-    assert plan(POLICY, replace(fallen, arrivals=minutes(10, *[5] * HOLD))).desired_tasks < 12
+    assert next(since for since, seen in enumerate(fallen) if plan(POLICY, seen).gap_in) == after
 
 
-def test_a_surplus_below_the_tolerance_stays() -> None:
-    assert plan(POLICY, observation(desired=14, load=11)).gap_in == 0
-    assert plan(POLICY, observation(desired=16, load=11)).gap_in == -3
+def test_a_surplus_below_a_twentieth_stays() -> None:
+    assert plan(POLICY, observation(desired=43, load=35, arrivals=[35 * A_TASK] * HISTORY)).gap_in == 0
+    assert plan(POLICY, observation(desired=44, load=35, arrivals=[35 * A_TASK] * HISTORY)).gap_in == -3
 
 
 def test_a_drained_backlog_releases_its_tasks_at_once() -> None:
@@ -252,12 +253,12 @@ def test_without_arrivals_a_backlog_still_adds_tasks() -> None:
 
 
 def test_a_missing_minute_is_left_out_of_the_mean() -> None:
-    assert loads_of([120.0, None, 240.0, None], window=4, task_seconds=0.5) == [1.5, 1.5, 1.0, 1.0]
+    assert list(loads_of([120.0, None, 240.0, None], window=4, task_seconds=0.5)) == [1.5, 1.5, 1.0, 1.0]
     assert plan(POLICY, observation(desired=20, arrivals=minutes(10, 10, None, 10, None))).desired_tasks == 12
 
 
 def test_the_newest_window_must_have_an_arrival_to_count() -> None:
-    assert loads_of([120.0, None, None], window=2, task_seconds=0.5) == []
+    assert list(loads_of([120.0, None, None], window=2, task_seconds=0.5)) == []
 
 
 def test_seconds_per_message_come_from_the_newest_minutes_that_suffice() -> None:
