@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from fargate_workers_toolkit.semantics.ecs_launches import LaunchBucket, launch_latency, stop_order
+from fargate_workers_toolkit.semantics.ecs_launches import LaunchBucket, launch_latency, start_pause, stop_order
 
 
 def test_a_hundred_tasks_launch_at_once_and_twenty_a_second_after_that() -> None:
@@ -39,3 +39,7 @@ def test_the_newest_tasks_stop_first() -> None:
 
 def test_protected_tasks_are_passed_over_even_if_fewer_stop_then() -> None:
     assert stop_order([10, 30, 20], [False, True, True], count=2) == [0]
+
+
+def test_after_failed_starts_ecs_waits_ever_longer_and_27_minutes_at_most() -> None:
+    assert [start_pause(failures) / 60 for failures in (1, 2, 3, 5, 6, 20)] == [1, 2, 4, 16, 27, 27]

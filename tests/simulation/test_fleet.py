@@ -1,5 +1,7 @@
 """Tasks that start and stop."""
 
+from dataclasses import replace
+
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
@@ -55,3 +57,27 @@ def test_scaling_in_leaves_the_new_tasks_of_a_deployment_alone() -> None:
     tasks.deploy(0)
     assert tasks.want(2, 10) == 1
     assert tasks.pending == 3
+
+
+def test_a_task_that_fails_to_start_is_launched_again_after_a_pause_and_billed_from_then_on() -> None:
+    """Each start takes 40 s. After one failure it succeeds at 40 + 60 + 40, after two at 140 + 120 + 40."""
+    tasks = Fleet(0, assumptions=replace(EVEN, failed_starts=0.5), seed=0)
+    tasks.want(100, 0)
+    starts = [tasks.next_start() for _ in range(100)]
+    at = [round(start.ready) for start in starts]
+    assert at[0] == 40
+    assert set(at) <= {40, 140, 300, 580, 1100, 2100, 3760, 5420, 7080}
+    assert 30 < at.count(40) < 70
+    assert {round(start.ready - start.launched) for start in starts} == {40}
+
+
+def test_only_tasks_beyond_those_on_demand_are_taken_back() -> None:
+    tasks = Fleet(100, assumptions=replace(EVEN, spot_interruptions=60), seed=0)
+    assert tasks.interrupted(spot_from=90) == 10
+    assert tasks.interrupted(spot_from=None) == 0
+    assert fleet(100).interrupted(spot_from=0) == 0
+
+
+def test_tasks_on_spot_are_taken_back_as_often_as_assumed() -> None:
+    tasks = Fleet(100, assumptions=replace(EVEN, spot_interruptions=0.5), seed=0)
+    assert sum(tasks.interrupted(spot_from=0) for _ in range(600)) == pytest.approx(0.5 * 100 * 10, rel=0.15)

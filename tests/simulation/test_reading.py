@@ -117,6 +117,26 @@ def test_daily_schedules_are_read(tmp_path: Path) -> None:
     assert service.scheduled == [ScheduledAction(name="Night", minute=22 * 60 + 30, minimum=0, maximum=2)]
 
 
+@pytest.mark.parametrize(
+    ("strategy", "spot_from"),
+    [
+        ([], None),
+        ([("FARGATE", 2, 0), ("FARGATE_SPOT", 0, 1)], 2),
+        ([("FARGATE_SPOT", 0, 1)], 0),
+        ([("FARGATE", 0, 1), ("FARGATE_SPOT", 0, 1)], None),
+        ([("FARGATE", 0, 1)], None),
+    ],
+)
+def test_which_tasks_run_on_spot_is_read_where_it_is_certain(
+    tmp_path: Path, strategy: list[tuple[str, int, int]], spot_from: int | None
+) -> None:
+    providers = [{"CapacityProvider": name, "Base": base, "Weight": weight} for name, base, weight in strategy]
+    service = resource(
+        "AWS::ECS::Service", TaskDefinition={"Ref": "Task"}, DesiredCount=3, CapacityProviderStrategy=providers
+    )
+    assert read_service(written(tmp_path, template(Service=service))).task.spot_from == spot_from
+
+
 def test_a_queue_that_only_the_container_knows_is_followed(tmp_path: Path) -> None:
     container = {
         "Environment": [{"Name": "URL", "Value": {"Ref": "Queue"}}, {"Name": "DEAD", "Value": {"Ref": "Dead"}}]

@@ -39,6 +39,15 @@ def launch_latency(random: Random, *, median: float = MEDIAN_SECONDS, sigma: flo
     return median if sigma == 0 else median * math.exp(random.gauss(0, sigma))
 
 
+def start_pause(failures: int) -> float:
+    """Seconds until ECS tries again to start a task that has failed to reach RUNNING so often in a row.
+
+    It waits ever longer, up to 27 minutes, and does not say how: here from one minute on twice as long each time.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html
+    """
+    return min(60.0 * 2 ** (failures - 1), 27 * 60.0)
+
+
 def stop_order(started: Sequence[float], protected: Sequence[bool], *, count: int) -> list[int]:
     """Which of the tasks a scale-in stops, by index: the newest first, as tasks that still start are the cheapest.
 

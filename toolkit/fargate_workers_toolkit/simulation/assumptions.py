@@ -21,6 +21,10 @@ class Assumptions:
     late_math: What metric math makes of a minute of which some metric has not come yet. AWS says that FILL fills it,
         and that beside what it filled the rest counts as 0: "zeros". Default: "waits", only FILL makes something of it.
     launch_median, launch_sigma: From the launch of a task until it works: lognormal. Default: 40 and 0.35.
+    failed_starts: The share of launches after which a task never runs; ECS tries again after ever longer pauses.
+        Default: 0.
+    spot_interruptions: How often AWS takes back a task that runs on Spot, in an hour. Default: 0, as nobody knows. Such
+        a task has its stop timeout to finish, protected or not.
     tracking_scale_in: How target tracking scales in, which AWS leaves open. Default: proportional.
     scale_in_waits: Whether scaling in waits for a scale-out's cooldown. Default: it does.
     starting_point: What a policy adds to: the desired tasks, or the running ones as ECS's guide says. Default: desired,
@@ -37,6 +41,8 @@ class Assumptions:
     late_math: Literal["waits", "zeros"] = "waits"
     launch_median: float = MEDIAN_SECONDS
     launch_sigma: float = SIGMA
+    failed_starts: float = 0
+    spot_interruptions: float = 0
     tracking_scale_in: ScaleIn = "proportional"
     scale_in_waits: bool = True
     starting_point: Literal["desired", "running"] = "desired"

@@ -65,7 +65,7 @@ class _Run:
         self._load, self._control, self._assumptions = load, control, assumptions
         self._deployments = sorted(deployments)
         self._fleet = Fleet(control.desired, assumptions=assumptions, seed=seed)
-        random = np.random.default_rng(seed)
+        random = self._random = np.random.default_rng(seed)
         sent, poison = messages(load, random)
         self._sent: list[float] = sent.tolist()
         self._poison: list[bool] = poison.tolist()
@@ -330,6 +330,9 @@ class _Run:
     def _minute(self, begin: int, end: int) -> None:
         fleet, minutes, seconds = self._fleet, self._minutes, end - begin
         self._expire(end)
+        on_demand = self._task.spot_from
+        for _ in range(fleet.interrupted(spot_from=on_demand)):
+            self._stop(self._tasks[self._random.integers(on_demand or 0, len(self._tasks))], float(end))
         worked = self._worked + self._busy * end - self._begun_sum
         slots = fleet.running * self._task.concurrency
         busy = (worked - self._worked_before) / (slots * seconds) if slots else 0.0

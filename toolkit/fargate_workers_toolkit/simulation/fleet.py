@@ -4,7 +4,7 @@ from bisect import insort
 from random import Random
 from typing import NamedTuple
 
-from fargate_workers_toolkit.semantics.ecs_launches import LaunchBucket, launch_latency
+from fargate_workers_toolkit.semantics.ecs_launches import LaunchBucket, launch_latency, start_pause
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 
 
@@ -59,6 +59,13 @@ class Fleet:
             self._billed += max(moment - start.launched, 0)
         return max(surplus - len(starting), 0)
 
+    def interrupted(self, *, spot_from: int | None) -> int:
+        """How many of the tasks on Spot AWS takes back at the end of a minute."""
+        chance = self._assumptions.spot_interruptions / 60
+        if spot_from is None or not chance:
+            return 0
+        return sum(self._random.random() < chance for _ in range(self.running - spot_from))
+
     def stop(self, tasks: int, moment: float) -> None:
         """Ends running tasks."""
         self.running -= tasks
@@ -83,5 +90,9 @@ class Fleet:
         latency = launch_latency(
             self._random, median=self._assumptions.launch_median, sigma=self._assumptions.launch_sigma
         )
+        share, failures = self._assumptions.failed_starts, 0
+        while share and self._random.random() < share:
+            failures += 1
+            launched += latency + start_pause(failures)
         insort(self._starting, Start(launched + latency, launched, replaces))
         self._replacing += replaces

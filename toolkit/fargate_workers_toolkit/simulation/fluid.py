@@ -158,12 +158,12 @@ class _Run:
         each = slots / work
         return (each if limit is None else np.minimum(each, limit)), int(slots[-1])
 
-    def _stop(self, tasks: int, moment: float, *, then: int) -> None:
+    def _stop(self, tasks: int, moment: float, *, then: int, spot: bool = False) -> None:
         """Stops tasks; of their unprotected work, what outlasts the stop timeout is killed.
 
-        `then`: The first second that is not calculated yet.
+        `then`: The first second that is not calculated yet. `spot`: Nothing protects a task on Spot that is taken back.
         """
-        if not self._task.protected and self._fleet.running:
+        if (spot or not self._task.protected) and self._fleet.running:
             work = self._mean_work[self._at // 60]
             self._doomed += tasks / self._fleet.running * self._busy * self._outlasting(work)
             if self._doomed >= 1:
@@ -192,6 +192,8 @@ class _Run:
         visible = max(entered - begun, 0)
         in_flight = max(begun - done, 0) + math.floor(hidden + part)
         self._busy, self._at = self._begun - self._finished, end - seconds
+        if taken_back := fleet.interrupted(spot_from=self._task.spot_from):
+            self._stop(taken_back, end, then=end, spot=True)
         slots = fleet.running * self._task.concurrency
         age = self._oldest_age(end) if self._aged and visible + in_flight >= 1 else 0.0
         cpu = min(100.0, self._assumptions.busy_cpu * finished * work / (slots * seconds)) if slots else 0.0
@@ -329,8 +331,8 @@ class _Run:
 
 def _means(load: Load) -> list[float]:
     """The mean work time in each minute."""
-    if isinstance(load.work_seconds, float):
-        return [load.work_seconds] * math.ceil(load.seconds / 60)
+    if not isinstance(load.work_seconds, np.ndarray):
+        return [float(load.work_seconds)] * math.ceil(load.seconds / 60)
     begins = np.arange(0, load.seconds, 60)
     lengths = np.diff(np.append(begins, load.seconds))
     return (np.add.reduceat(load.work_seconds, begins) / lengths).tolist()

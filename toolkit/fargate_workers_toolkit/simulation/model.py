@@ -111,6 +111,7 @@ class Task:
     protected: Whether ECS is told not to stop it while it works, as this project's runtime does.
     stop_timeout: Seconds from SIGTERM to SIGKILL. Default: 30, ECS's.
     rate_limit: Messages a second, for all tasks together.
+    spot_from: How many tasks are on demand before the others run on Spot. None: all are on demand.
     """
 
     vcpus: float = 0.25
@@ -120,6 +121,7 @@ class Task:
     protected: bool = False
     stop_timeout: float = 30
     rate_limit: float | None = None
+    spot_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -249,6 +249,7 @@ class _Reader:
             protected=ours,
             stop_timeout=float(container.get("StopTimeout", Task.stop_timeout)),
             rate_limit=float(limit) if ours and limit else None,
+            spot_from=_spot_from(service.properties.get("CapacityProviderStrategy") or []),
         )
 
     def _number(self, value: object, what: str) -> int:
@@ -284,6 +285,14 @@ def _resources_in(value: object, assembly: Assembly) -> Iterator[Resource]:
                 yield from _resources_in(item, assembly)
         case _:
             return
+
+
+def _spot_from(strategy: Sequence[Mapping[str, Any]]) -> int | None:
+    """How many tasks come before those on Spot, where all that follow are; None where none or only some are."""
+    weights = {str(item["CapacityProvider"]): int(item.get("Weight", 0)) for item in strategy}
+    if not weights.get("FARGATE_SPOT") or weights.get("FARGATE"):
+        return None
+    return sum(int(item.get("Base", 0)) for item in strategy if item["CapacityProvider"] == "FARGATE")
 
 
 def _vcpus(value: object) -> float:
