@@ -74,7 +74,7 @@ def test_a_task_that_fails_to_start_is_launched_again_after_a_pause_and_billed_f
 def test_only_tasks_beyond_those_on_demand_are_taken_back() -> None:
     tasks = Fleet(100, assumptions=replace(EVEN, spot_interruptions=60), seed=0)
     assert tasks.interrupted(spot_from=90) == 10
-    assert tasks.interrupted(spot_from=None) == 0
+    assert tasks.interrupted(spot_from=100) == 0
     assert fleet(100).interrupted(spot_from=0) == 0
 
 

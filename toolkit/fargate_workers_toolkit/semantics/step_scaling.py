@@ -69,6 +69,8 @@ class StepPolicy:
 
         https://github.com/DFE-Digital/teaching-vacancies/pull/58
         """
+        if len(datapoints) == 1:
+            return datapoints[0]
         match self.aggregation:
             case "Average":
                 return sum(datapoints) / len(datapoints)

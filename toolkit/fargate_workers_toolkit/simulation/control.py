@@ -39,7 +39,10 @@ class Control:
         self._second = 0
         self._blocked: dict[str, str] = {}
         self._futile: dict[str, tuple[float, int]] = {}
-        activity = None if self.plans else QueueActivity(waking_lag=assumptions.waking_lag)
+        minimums = [service.bounds.minimum, *(action.minimum for action in service.scheduled)]
+        # While a task runs it asks the queue for messages, and a planner reads it: it does not sleep.
+        sleeps = 0 in minimums and not self.plans
+        activity = QueueActivity(waking_lag=assumptions.waking_lag) if sleeps else None
         feed = self._feed = Feed(self.sources, assumptions, activity=activity)
         self._alarms = [
             (Watching.of(feed, alarm), [(name, service.steps[name]) for name in alarm.policies])
@@ -55,7 +58,7 @@ class Control:
         self._second += 60
         if self._scheduled:
             self._reschedule(self._second // 60 % MINUTES_A_DAY)
-        if self._assumptions.planner_first:
+        if self.plans and self._assumptions.planner_first:
             self._plan(seen)
         self._feed.add(seen)
         for alarm, policies in self._alarms:
@@ -84,7 +87,7 @@ class Control:
                         self._futile[name] = metric, self.desired
         if self._tracked:
             self._track(deploying=deploying)
-        if not self._assumptions.planner_first:
+        if self.plans and not self._assumptions.planner_first:
             self._plan(seen)
         return self.desired
 

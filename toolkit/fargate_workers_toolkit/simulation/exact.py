@@ -331,8 +331,9 @@ class _Run:
         fleet, minutes, seconds = self._fleet, self._minutes, end - begin
         self._expire(end)
         on_demand = self._task.spot_from
-        for _ in range(fleet.interrupted(spot_from=on_demand)):
-            self._stop(self._tasks[self._random.integers(on_demand or 0, len(self._tasks))], float(end))
+        if on_demand is not None:
+            for _ in range(fleet.interrupted(spot_from=on_demand)):
+                self._stop(self._tasks[self._random.integers(on_demand, len(self._tasks))], float(end))
         worked = self._worked + self._busy * end - self._begun_sum
         slots = fleet.running * self._task.concurrency
         busy = (worked - self._worked_before) / (slots * seconds) if slots else 0.0

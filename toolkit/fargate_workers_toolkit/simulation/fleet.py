@@ -59,10 +59,10 @@ class Fleet:
             self._billed += max(moment - start.launched, 0)
         return max(surplus - len(starting), 0)
 
-    def interrupted(self, *, spot_from: int | None) -> int:
+    def interrupted(self, *, spot_from: int) -> int:
         """How many of the tasks on Spot AWS takes back at the end of a minute."""
         chance = self._assumptions.spot_interruptions / 60
-        if spot_from is None or not chance:
+        if not chance:
             return 0
         return sum(self._random.random() < chance for _ in range(self.running - spot_from))
 

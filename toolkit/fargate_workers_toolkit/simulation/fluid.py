@@ -192,8 +192,8 @@ class _Run:
         visible = max(entered - begun, 0)
         in_flight = max(begun - done, 0) + math.floor(hidden + part)
         self._busy, self._at = self._begun - self._finished, end - seconds
-        if taken_back := fleet.interrupted(spot_from=self._task.spot_from):
-            self._stop(taken_back, end, then=end, spot=True)
+        if self._task.spot_from is not None:
+            self._stop(fleet.interrupted(spot_from=self._task.spot_from), end, then=end, spot=True)
         slots = fleet.running * self._task.concurrency
         age = self._oldest_age(end) if self._aged and visible + in_flight >= 1 else 0.0
         cpu = min(100.0, self._assumptions.busy_cpu * finished * work / (slots * seconds)) if slots else 0.0

@@ -57,9 +57,12 @@ class Feed:
 
     def add(self, seen: Seen) -> None:
         """Ends a minute. What the planner published during it belongs to it."""
-        silent = self._activity is not None and not self._activity.reports(seen)
-        for source, read, values in self._read:
-            values.append(None if silent and source in QUEUE_SOURCES else read(seen))
+        if self._activity is None or self._activity.reports(seen):
+            for _, read, values in self._read:
+                values.append(read(seen))
+        else:
+            for source, read, values in self._read:
+                values.append(None if source in QUEUE_SOURCES else read(seen))
         for source, values in self._planned:
             values.append(self._coming.get(source))
         self._coming = {}
