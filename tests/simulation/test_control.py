@@ -39,6 +39,56 @@ def test_a_cooldown_holds_back_all_but_larger_steps() -> None:
     assert desired(article(cooldowns=(180, 180)), [100, 100, 600, 600, 600, 600, 0]) == [7, 7, 10, 10, 10, 15, 15]
 
 
+def two(first: int, second: int, *, cooldown: float = 300) -> ScaledService:
+    """One policy that follows the messages that wait, and another that follows those in flight; 5 tasks of 1 to 50."""
+    return replace(
+        article(),
+        steps={
+            name: StepPolicy(
+                adjustment_type="ChangeInCapacity", steps=[Step(adjustment=change, lower=0)], cooldown=cooldown
+            )
+            for name, change in (("First", first), ("Second", second))
+        },
+        alarms=[
+            Alarm(
+                name=f"{name} alarm",
+                query=query(source),
+                comparison="GreaterThanOrEqualToThreshold",
+                threshold=1,
+                policies=[name],
+            )
+            for name, source in (("First", "visible"), ("Second", "in_flight"))
+        ],
+    )
+
+
+def followed(
+    service: ScaledService, minutes: Iterable[tuple[float, float]], *, assumptions: Assumptions = PROMPT
+) -> list[int]:
+    """The wanted tasks after minutes with so many messages that wait and in flight."""
+    control = Control(service, assumptions=assumptions)
+    return [control.minute(Seen(visible=visible, in_flight=busy, running=5)) for visible, busy in minutes]
+
+
+def test_each_policy_cools_down_by_itself() -> None:
+    """+2 by the first; its next is not larger, but the second one's +3 is its own."""
+    assert followed(two(2, 3), [(1, 0), (1, 1), (1, 1)]) == [7, 10, 10]
+    assert followed(two(-1, -2), [(1, 0), (1, 1), (1, 1)]) == [4, 2, 2]
+
+
+def test_a_scale_in_waits_for_the_cooldown_of_any_scale_out_unless_one_assumes_that_it_does_not() -> None:
+    """Out by 2 at minute 1, so that minute 6 is the first after the cooldown."""
+    minutes = [(1, 0), *[(0, 1)] * 5]
+    assert followed(two(2, -1), minutes) == [7, 7, 7, 7, 7, 6]
+    free = replace(PROMPT, scale_in_waits=False)
+    assert followed(two(2, -1), minutes, assumptions=free) == [7, 6, 6, 6, 6, 6]
+
+
+def test_a_scale_out_of_one_policy_ends_the_cooldown_of_another_ones_scale_in() -> None:
+    free = replace(PROMPT, scale_in_waits=False)
+    assert followed(two(2, -1), [(0, 1), (0, 1), (1, 0), (0, 1)], assumptions=free) == [4, 4, 6, 5]
+
+
 def test_a_metric_that_is_late_acts_late() -> None:
     late = Assumptions(queue_lag=120)
     assert desired(article(cooldowns=(0, 0)), [100, 0, 0], assumptions=late) == [5, 5, 7]

@@ -80,8 +80,8 @@ def test_the_server_loads_take_1300_task_hours_at_most(scores: dict[str, list[Re
     assert sum(mean(result.task_hours for result in results) for results in scores.values()) <= 1_300
 
 
-def test_the_fleet_turns_around_75_times_a_day_at_most(scores: dict[str, list[Result]]) -> None:
-    assert sum(mean(result.reversals for result in results) for results in scores.values()) <= 75
+def test_the_fleet_turns_around_90_times_a_day_at_most(scores: dict[str, list[Result]]) -> None:
+    assert sum(mean(result.reversals for result in results) for results in scores.values()) <= 90
 
 
 def test_a_processing_time_that_was_guessed_too_short_costs_reversals_and_no_message(
@@ -90,7 +90,7 @@ def test_a_processing_time_that_was_guessed_too_short_costs_reversals_and_no_mes
     results = score(services["Guessed"], "diurnal")
     assert mean(result.missed_percent for result in results) <= 1e-9
     assert mean(result.task_hours for result in results) <= 350
-    assert mean(result.reversals for result in results) <= 75
+    assert mean(result.reversals for result in results) <= 100
 
 
 def test_an_hourly_spike_is_spread_over_a_longer_budget(services: dict[str, ScaledService]) -> None:

@@ -1,5 +1,7 @@
 """When a scaling policy may act: bounds and cooldowns, the same for step scaling and target tracking.
 
+Each policy cools down by itself: "the scaling policy won't increase the desired capacity again", of others AWS says
+nothing. A scale-out of any policy ends the cooldown of every scale-in.
 https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html#step-scaling-cooldown
 """
 
@@ -47,6 +49,7 @@ def settle(
     last: Activity | None,
     start: int | None = None,
     scale_in_waits: bool = True,
+    others_grew: bool = False,
 ) -> Outcome:
     """What becomes of a policy's wish, given as the capacity it makes of another.
 
@@ -54,8 +57,10 @@ def settle(
     cooling, add 3 in all. While a scale-in cools down nothing scales in; a scale-out goes at once.
 
     A cooldown begins with the request: AWS says "after the activity completes", and calls the request that.
+    `last`: What this policy did last.
     `start`: The capacity a policy adds to. Default: the `current`, desired one.
     `scale_in_waits`: AWS does not say whether a scale-in also waits for a scale-out's cooldown. Default: it does.
+    `others_grew`: Whether a scale-out of another policy cools down.
     """
     start = current if start is None else start
     cooling = last is not None and moment < last.until
@@ -69,7 +74,7 @@ def settle(
         wanted = bounds.clamp(wish)
         if wanted >= current:
             return Outcome(current, blocked="minimum")
-        if cooling and (scale_in_waits or not growing):
+        if (cooling and not growing) or (scale_in_waits and (growing or others_grew)):
             return Outcome(current, blocked="cooldown")
         return Outcome(wanted, Activity(current, wanted, moment + cooldown))
     if wish > start:

@@ -110,10 +110,12 @@ def scale_by_steps(
     cooldown: float | None = None,
     start: int | None = None,
     scale_in_waits: bool = True,
+    others_grew: bool = False,
 ) -> Outcome:
     """What the policy does when its alarm's metric lies `difference` above the threshold.
 
-    `cooldown` replaces the policy's, where seconds are compressed. `start`, `scale_in_waits`: see `settle`.
+    `cooldown` replaces the policy's, where seconds are compressed. `last`, `start`,
+    `scale_in_waits`, `others_grew`: see `settle`.
     """
     step = policy.step_for(difference)
     if step is None:
@@ -127,4 +129,5 @@ def scale_by_steps(
         last=last,
         start=start,
         scale_in_waits=scale_in_waits,
+        others_grew=others_grew,
     )

@@ -88,8 +88,12 @@ def scale_in(
     moment: float,
     last: Activity | None = None,
     scale_in_waits: bool = True,
+    others_grew: bool = False,
 ) -> Outcome:
-    """What the low alarms do once those of all tracking policies agree: the largest of the capacities they wish for."""
+    """What the low alarms do once those of all tracking policies agree: the largest of the capacities they wish for.
+
+    `last`, of the policy that wishes for it, `scale_in_waits`, `others_grew`: see `settle`.
+    """
     agreed = [(policy, policy.capacity_after(current, metric)) for policy, metric in wishes]
     if not agreed:
         return Outcome(current)
@@ -102,4 +106,5 @@ def scale_in(
         cooldown=policy.scale_in_cooldown,
         last=last,
         scale_in_waits=scale_in_waits,
+        others_grew=others_grew,
     )

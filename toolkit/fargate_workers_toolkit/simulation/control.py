@@ -35,7 +35,7 @@ class Control:
         self._assumptions = assumptions
         self._planner = planner
         self._bounds = service.bounds
-        self._last: Activity | None = None
+        self._last: dict[str, Activity] = {}
         self._second = 0
         self._blocked: dict[str, str] = {}
         self._futile: dict[str, tuple[float, int]] = {}
@@ -78,9 +78,10 @@ class Control:
                         current=self.desired,
                         bounds=self._bounds,
                         moment=self._second,
-                        last=self._last,
+                        last=self._last.get(name),
                         start=None if self._assumptions.starting_point == "desired" else seen.running,
                         scale_in_waits=self._assumptions.scale_in_waits,
+                        others_grew=self._grew(),
                     )
                     self._settle(name, outcome, deploying=deploying)
                     if outcome.blocked in ("minimum", "maximum"):
@@ -100,7 +101,9 @@ class Control:
         if outcome.activity is not None and outcome.capacity < before and deploying:
             self._block(name, "deployment")
         elif outcome.activity is not None:
-            self.desired, self._last = outcome.capacity, outcome.activity
+            if outcome.capacity > before:
+                self._last = {other: last for other, last in self._last.items() if last.grew}
+            self.desired, self._last[name] = outcome.capacity, outcome.activity
             self._blocked.pop(name, None)
             self.events.append(Event(self._second, "scaled", name, f"{before} -> {outcome.capacity}"))
         elif blocked is not None:
@@ -130,24 +133,35 @@ class Control:
                     current=self.desired,
                     bounds=self._bounds,
                     moment=self._second,
-                    last=self._last,
+                    last=self._last.get(tracked.name),
                 )
                 wishes.append((tracked.name, outcome))
         if wishes:
             name, outcome = max(wishes, key=lambda wish: wish[1].capacity)
             self._settle(name, outcome, deploying=deploying)
         willing = [tracked for tracked in self._tracked if not tracked.policy.scale_in_disabled]
-        if all(tracked.low.state == "ALARM" for tracked in willing):
-            outcome = scale_in(
-                [(tracked.policy, tracked.low.metric) for tracked in willing if tracked.low.metric is not None],
-                current=self.desired,
-                bounds=self._bounds,
-                moment=self._second,
-                last=self._last,
-                scale_in_waits=self._assumptions.scale_in_waits,
-            )
-            if willing:
-                self._settle(willing[0].name, outcome, deploying=deploying)
+        if willing and all(tracked.low.state == "ALARM" for tracked in willing):
+            agreed = [(tracked, tracked.low.metric) for tracked in willing if tracked.low.metric is not None]
+            if agreed:
+                tracked, metric = max(agreed, key=self._wished)
+                outcome = scale_in(
+                    [(tracked.policy, metric)],
+                    current=self.desired,
+                    bounds=self._bounds,
+                    moment=self._second,
+                    last=self._last.get(tracked.name),
+                    scale_in_waits=self._assumptions.scale_in_waits,
+                    others_grew=self._grew(),
+                )
+                self._settle(tracked.name, outcome, deploying=deploying)
+
+    def _wished(self, wish: "tuple[_Tracked, float]") -> int:
+        tracked, metric = wish
+        return tracked.policy.capacity_after(self.desired, metric)
+
+    def _grew(self) -> bool:
+        """Whether a scale-out of any policy cools down."""
+        return any(last.grew and self._second < last.until for last in self._last.values())
 
     def _reschedule(self, minute: int) -> None:
         """New bounds hold at once, whatever cools down."""
