@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.scaling.queueing import ERLANG, erlang_waits, little_deviation
 from fargate_workers_runtime import credit
@@ -112,6 +114,101 @@ def test_protected_tasks_stop_as_they_fall_idle() -> None:
     load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
     track = run(shrinking(8, to=3, task=Task(protected=True)), load, assumptions=FIXED)
     assert track.minutes.running[4:8] == [8, 8, 8, 3]
+
+
+def test_the_runtime_renews_until_it_is_killed_so_its_messages_come_back_a_whole_timeout_later() -> None:
+    arrivals = np.zeros(HOUR, dtype=np.int64)
+    arrivals[200] = 8
+    load = Load(name="long", arrivals=arrivals, work_seconds=250.0)
+    task = Task(stop_timeout=30, prefetches=True)
+    track = run(shrinking(8, to=3, task=task, queue=Queue(visibility_timeout=300)), load, assumptions=FIXED)
+    assert (track.killed, track.done) == (5, 8)
+    # Killed at 330, in sight again at 630; the three that are left take two rounds of 250 seconds for the five.
+    assert track.ages.oldest == pytest.approx(630 + 2 * 250 - 200, abs=2)
+
+
+def test_a_deployment_waits_for_protected_work_and_kills_what_is_not_protected() -> None:
+    """Two tasks work from second 100 to 400; their successors, asked for at 200, are ready at 240."""
+    arrivals = np.zeros(900, dtype=np.int64)
+    arrivals[100] = 2
+    load = Load(name="long", arrivals=arrivals, work_seconds=300.0)
+    protected = run(fixed(2, task=Task(protected=True)), load, assumptions=FIXED, deployments=(200,))
+    assert (protected.killed, protected.done) == (0, 2)
+    assert protected.minutes.running[2:8] == [2, 2, 4, 4, 2, 2]
+    assert protected.task_seconds == pytest.approx(2 * 400 + 2 * (900 - 200), abs=2)
+    service = fixed(2, task=Task(stop_timeout=30), queue=Queue(visibility_timeout=350))
+    plain = run(service, load, assumptions=FIXED, deployments=(200,))
+    # Stopped at 240, killed at 270, in sight again at 450, done at 750.
+    assert (plain.killed, plain.done) == (2, 2)
+    assert plain.ages.oldest == pytest.approx(750 - 100, abs=2)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    heights=st.lists(st.integers(0, 30), min_size=3, max_size=8).filter(any),
+    work=st.sampled_from([0.5, 5.0, 60.0]),
+    deployment=st.integers(0, 1000),
+    concurrency=st.sampled_from([1, 5]),
+    prefetches=st.booleans(),
+    seed=st.integers(0, 9),
+)
+def test_whatever_happens_nothing_is_killed_that_is_protected(
+    heights: list[int], work: float, deployment: int, concurrency: int, prefetches: bool, seed: int
+) -> None:
+    """Waves of messages, a policy that scales in by one every minute, and two deployments."""
+    arrivals = np.random.default_rng(seed).poisson(np.repeat(np.array(heights) / work, 300))
+    if not arrivals.any():
+        arrivals[0] = 1
+    task = Task(protected=True, stop_timeout=1, concurrency=concurrency, prefetches=prefetches)
+    service = article(cooldowns=(60, 0), steps={5: 5}, bounds=(0, 50), task=task, queue=Queue(visibility_timeout=90))
+    load = Load(name="waves", arrivals=arrivals, work_seconds=work)
+    track = run(service, load, deployments=(deployment, deployment + 90), seed=seed)
+    assert track.killed == 0
+
+
+def test_what_was_fetched_ahead_goes_back_at_once_when_its_task_stops() -> None:
+    """One task holds ten messages of 2 s when it is told to stop; another one does those that it has not begun."""
+    arrivals = np.zeros(600, dtype=np.int64)
+    arrivals[290] = 20
+    load = Load(name="ahead", arrivals=arrivals, work_seconds=2.0)
+    task = Task(prefetches=True)
+    queue = Queue(visibility_timeout=120)
+    track = run(shrinking(2, to=1, task=task, queue=queue), load, assumptions=FIXED)
+    assert (track.killed, track.done) == (0, 20)
+    # Two tasks do ten of them until second 300, when one is at work in each; the other one does the nine left alone.
+    assert track.ages.oldest == pytest.approx(300 + 2 * 9.5 - 290, abs=3)
+
+
+def test_a_receive_brings_ten_messages_at_most() -> None:
+    """25 messages for a task of 40 handlers: all at work at once, after three receives."""
+    arrivals = np.zeros(60, dtype=np.int64)
+    arrivals[0] = 25
+    load = Load(name="batch", arrivals=arrivals, work_seconds=30.0)
+    track = run(fixed(1, task=Task(concurrency=40)), load, assumptions=FIXED)
+    assert track.ages.oldest == pytest.approx(30, abs=0.01)
+
+
+def test_poison_holds_up_its_fifo_group_until_it_is_a_dead_letter() -> None:
+    """Received at 0, 60 and 120, dead at 180; the three healthy ones behind it take a second each then."""
+    healthy, poison = np.zeros(600, dtype=np.int64), np.zeros(600, dtype=np.int64)
+    poison[0], healthy[1] = 1, 3
+    load = Load(name="blocked", arrivals=healthy, poison=poison, work_seconds=1.0, groups=1)
+    queue = Queue(fifo=True, visibility_timeout=60, max_receive_count=3)
+    track = run(fixed(5, queue=queue), load, assumptions=FIXED)
+    assert (track.dead_lettered, track.done) == (1, 3)
+    assert np.diff(ages_of(track)).tolist() == pytest.approx([1, 1], abs=1)
+    assert track.ages.oldest == pytest.approx(180 + 3 - 1.5, abs=1.5)
+    assert track.minutes.visible[:4] == [3, 3, 3, 0]
+
+
+def test_poison_that_nobody_calls_dead_expires_at_last() -> None:
+    """In sight every 60 s, from within the first second on; within second 660 it is too old for the first time."""
+    healthy, poison = np.zeros(900, dtype=np.int64), np.zeros(900, dtype=np.int64)
+    healthy[0], poison[0] = 1, 5
+    load = Load(name="endless", arrivals=healthy, poison=poison, work_seconds=1.0)
+    track = run(fixed(6, queue=Queue(visibility_timeout=60, retention=600)), load, assumptions=FIXED)
+    assert (track.done, track.expired, track.dead_lettered) == (1, 5, 0)
+    assert [round(count) for count in track.minutes.in_flight[9:12]] == [5, 5, 0]
 
 
 def test_a_fifo_group_is_worked_off_one_by_one() -> None:

@@ -357,8 +357,10 @@ class _Run:
         self._work_now = 0.0
         for task in self._tasks:
             task.per_second, task.handled = task.handled / seconds, 0
-        desired = self._control.minute(seen, deploying=fleet.deploying)
-        self._surplus = fleet.want(desired, float(end))
+        # A deployment lasts until the last of its old tasks has stopped, and those come on top of what is wanted.
+        deploying = fleet.deploying or self._replaced > 0
+        desired = self._control.minute(seen, deploying=deploying)
+        self._surplus = fleet.want(desired + self._replaced, float(end))
         if self._surplus:
             self._scale_in(float(end))
         minutes.desired.append(desired)
