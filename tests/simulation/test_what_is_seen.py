@@ -1,14 +1,16 @@
 """What SQS's metrics show of a queue, whichever engine simulates it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.builtin_loads import steady
 from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.model import Queue, Source
+from fargate_workers_toolkit.simulation.model import Queue, ScheduledAction, Source
 from fargate_workers_toolkit.simulation.seen import Seen
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 from tests.simulation.services import fixed
@@ -107,3 +109,15 @@ def test_messages_that_nobody_receives_expire_by_themselves(engine: Engine) -> N
         pytest.approx(3000, abs=5),
     ]
     assert seen[29].oldest_age == pytest.approx(600, abs=1)
+
+
+@ENGINES
+def test_the_processor_is_as_busy_as_its_tasks_are_while_they_run(engine: Engine) -> None:
+    """One task is always busy; so is the second one, which starts in the middle of the second minute."""
+    witness = Witness()
+    service = replace(fixed(1), bounds=Bounds(1, 2), scheduled=[ScheduledAction(name="Up", minute=1, minimum=2)])
+    load = Load(name="much", arrivals=np.full(240, 9), work_seconds=0.5)
+    even = replace(EVEN, launch_median=30, launch_sigma=0)
+    simulate(service, load, slo=60, engine=engine, assumptions=even, planner=witness)
+    assert [seen.running for seen in witness.seen] == [1, 2, 2, 2]
+    assert [seen.cpu for seen in witness.seen] == pytest.approx([100] * 4, abs=2)

@@ -92,6 +92,8 @@ class _Run:
         self._received_now = self._deleted_now = self._handled_now = 0
         self._worked = self._worked_before = self._work_now = 0.0
         self._begun_sum, self._busy = 0.0, 0
+        # Task-seconds so far, less those of the running tasks since the beginning.
+        self._ran = self._ran_before = 0.0
         self._minutes = Minutes()
 
     def run(self) -> Track:
@@ -284,6 +286,7 @@ class _Run:
 
     def _start(self, moment: float) -> None:
         start = self._fleet.next_start()
+        self._ran -= moment
         task = RunningTask(started=start.launched)
         self._tasks.append(task)
         self._ask(task, moment)
@@ -309,6 +312,7 @@ class _Run:
         task.stopping = True
         self._tasks.remove(task)
         self._fleet.stop(1, moment)
+        self._ran += moment
         for message in task.fetched:
             self._hide(message, until=moment)
         task.fetched.clear()
@@ -335,9 +339,10 @@ class _Run:
             for _ in range(fleet.interrupted(spot_from=on_demand)):
                 self._stop(self._tasks[self._random.integers(on_demand, len(self._tasks))], float(end))
         worked = self._worked + self._busy * end - self._begun_sum
-        slots = fleet.running * self._task.concurrency
-        busy = (worked - self._worked_before) / (slots * seconds) if slots else 0.0
-        self._worked_before = worked
+        ran = fleet.running * end + self._ran
+        slot_seconds = (ran - self._ran_before) * self._task.concurrency
+        busy = (worked - self._worked_before) / slot_seconds if slot_seconds else 0.0
+        self._worked_before, self._ran_before = worked, ran
         seen = Seen(
             visible=len(self._line),
             in_flight=self._held + self._hidden,

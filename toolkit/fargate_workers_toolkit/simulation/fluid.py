@@ -81,6 +81,7 @@ class _Run:
         self._killed = 0
         self._killed_at: dict[int, int] = {}
         self._doomed = 0.0
+        self._slot_seconds = 0
         self._busy = 0.0
         self._at = 0
         self._aged = "oldest_age" in control.sources or control.plans
@@ -144,6 +145,7 @@ class _Run:
         if fleet.next_ready >= end:
             slots = fleet.running * concurrency
             self._slots[begin + 1 : end + 1] = slots
+            self._slot_seconds += slots * (end - begin)
             capacity = slots / work
             return (capacity if limit is None else min(capacity, limit)), slots
         running = np.full(end - begin, fleet.running)
@@ -155,6 +157,7 @@ class _Run:
                 running[max(math.ceil(start.ready) - begin, 0) :] += 1
         slots = running * concurrency
         self._slots[begin + 1 : end + 1] = slots
+        self._slot_seconds += int(slots.sum())
         each = slots / work
         return (each if limit is None else np.minimum(each, limit)), int(slots[-1])
 
@@ -194,9 +197,9 @@ class _Run:
         self._busy, self._at = self._begun - self._finished, end - seconds
         if self._task.spot_from is not None:
             self._stop(fleet.interrupted(spot_from=self._task.spot_from), end, then=end, spot=True)
-        slots = fleet.running * self._task.concurrency
+        slot_seconds, self._slot_seconds = self._slot_seconds, 0
         age = self._oldest_age(end) if self._aged and visible + in_flight >= 1 else 0.0
-        cpu = min(100.0, self._assumptions.busy_cpu * finished * work / (slots * seconds)) if slots else 0.0
+        cpu = min(100.0, self._assumptions.busy_cpu * finished * work / slot_seconds) if slot_seconds else 0.0
         seen = Seen(
             visible,
             in_flight,
