@@ -254,7 +254,8 @@ class Scaling:
             target.track(
                 "BacklogPerTask",
                 # One task at least, so that a service without tasks has a backlog and can be woken.
-                f"{DEPTH} / IF({RUNNING} < 1, 1, {RUNNING})",
+                # And no value in a minute that SQS has not reported: arithmetic would take what is missing for 0.
+                f"IF({DEPTH} >= 0, {DEPTH} / IF({RUNNING} < 1, 1, {RUNNING}), 0)",
                 goal=self.backlog_per_task,
                 scale_out_cooldown=_SCALE_OUT_COOLDOWN,
                 scale_in_cooldown=_SCALE_IN_COOLDOWN,

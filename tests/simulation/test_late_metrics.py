@@ -1,7 +1,9 @@
-"""A service of steps that may sleep, whatever CloudWatch makes of minutes that ECS or SQS have not reported yet."""
+"""Services that may sleep, whatever CloudWatch makes of minutes that ECS or SQS have not reported yet."""
+
+from typing import Literal
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 
 from fargate_workers import QueueWorker, Scaling, WorkerCluster
@@ -14,27 +16,43 @@ from tests.unit.stack_facts import image
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> ScaledService:
+def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ScaledService]:
     folder = tmp_path_factory.mktemp("cdk.out")
-    app = App(outdir=str(folder))
+    app = App(outdir=str(folder), context={"aws:cdk:enable-path-metadata": True})
     stack = Stack(app, "Workers")
     vpc = ec2.Vpc.from_vpc_attributes(
         stack, "Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"], private_subnet_ids=["subnet-1"]
     )
     cluster = WorkerCluster(stack, "Cluster", network="nat", vpc=vpc)
-    scaling = Scaling.on_queue_depth(min_tasks=0, max_tasks=50)
-    QueueWorker(stack, "Orders", cluster=cluster, image=image(), concurrency=1, scaling=scaling)
+    scalings = {
+        "steps": Scaling.on_queue_depth(min_tasks=0, max_tasks=50),
+        "backlog": Scaling.on_backlog_per_task(600, min_tasks=0, max_tasks=50),
+        "math": Scaling.for_latency(function=False, processing_time=Duration.millis(500), min_tasks=0, max_tasks=50),
+    }
+    for name, scaling in scalings.items():
+        QueueWorker(stack, name, cluster=cluster, image=image(), concurrency=1, scaling=scaling)
     app.synth()
-    return read_service(folder)
+    return {name: read_service(folder, name=f"Workers/{name}") for name in scalings}
 
 
 @pytest.mark.parametrize("load", ["drip", "burst"])
+@pytest.mark.parametrize("scaling", ["steps", "backlog", "math"])
 @pytest.mark.parametrize("service_lag", [60, 120])
-def test_late_metrics_of_ecs_change_nothing(service: ScaledService, load: str, service_lag: float) -> None:
-    def score(assumptions: Assumptions) -> tuple[float, float, int]:
-        result = simulate(service, built_in(load), slo=300, assumptions=assumptions)
+def test_a_late_minute_may_be_missing_or_0(
+    services: dict[str, ScaledService], load: str, scaling: str, service_lag: float
+) -> None:
+    def score(late_math: Literal["waits", "zeros"]) -> tuple[float, float, int]:
+        assumptions = Assumptions(service_lag=service_lag, late_math=late_math)
+        result = simulate(services[scaling], built_in(load), slo=300, assumptions=assumptions)
         return result.missed, result.task_hours, result.reversals
 
-    as_usual = score(Assumptions())
-    assert score(Assumptions(service_lag=service_lag, late_math="zeros")) == as_usual
-    assert score(Assumptions(service_lag=service_lag, late_math="waits")) == as_usual
+    assert score("zeros") == score("waits")
+
+
+@pytest.mark.parametrize("load", ["drip", "burst"])
+def test_steps_do_not_mind_how_late_ecs_is(services: dict[str, ScaledService], load: str) -> None:
+    def score(service_lag: float) -> tuple[float, float, int]:
+        result = simulate(services["steps"], built_in(load), slo=300, assumptions=Assumptions(service_lag=service_lag))
+        return result.missed, result.task_hours, result.reversals
+
+    assert score(120) == score(60)

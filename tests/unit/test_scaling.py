@@ -179,7 +179,8 @@ def test_tracking_keeps_a_backlog_per_task(stacks: dict[str, Facts]) -> None:
     tracking = policy(facts, "BacklogPerTask")["TargetTrackingScalingPolicyConfiguration"]
     assert (tracking["TargetValue"], tracking["ScaleOutCooldown"], tracking["ScaleInCooldown"]) == (100, 60, 300)
     metrics = tracking["CustomizedMetricSpecification"]["Metrics"]
-    assert metrics[-1]["Expression"] == "(visible + in_flight) / IF(FILL(running, 0) < 1, 1, FILL(running, 0))"
+    per_task = "(visible + in_flight) / IF(FILL(running, 0) < 1, 1, FILL(running, 0))"
+    assert metrics[-1]["Expression"] == f"IF((visible + in_flight) >= 0, {per_task}, 0)"
     assert [each["ReturnData"] for each in metrics] == [False, False, False, True]
     assert names(facts) == {"BacklogPerTask"}
 

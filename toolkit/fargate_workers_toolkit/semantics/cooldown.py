@@ -31,6 +31,26 @@ class Activity(NamedTuple):
         return self.capacity > self.base
 
 
+class Cooldowns:
+    """What the policies of one scalable target did last, by their names."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Activity] = {}
+
+    def last(self, policy: str) -> Activity | None:
+        return self._last.get(policy)
+
+    def growing(self, moment: float) -> bool:
+        """Whether a scale-out of any policy cools down."""
+        return any(last.grew and moment < last.until for last in self._last.values())
+
+    def begin(self, policy: str, activity: Activity) -> None:
+        """A scale-out ends the cooldown of every scale-in."""
+        if activity.grew:
+            self._last = {other: last for other, last in self._last.items() if last.grew}
+        self._last[policy] = activity
+
+
 class Outcome(NamedTuple):
     """The capacity to set. `activity`: what cools down from now on; None when nothing changes. `blocked`: why not."""
 

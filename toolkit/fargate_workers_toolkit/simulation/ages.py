@@ -41,7 +41,7 @@ def _merged(
     levels = np.concatenate((entered[seconds + 1], begun[seconds + 1]))
     order = np.argsort(levels, kind="stable")
     levels = levels[order]
-    of_entered = order < len(seconds)
+    of_entered = (order < len(seconds)).astype(np.int64)
     # How many levels of each curve lie below a part: the seconds in which it entered and began.
     below = np.cumsum(of_entered)
     below -= of_entered
@@ -71,7 +71,8 @@ class Ages:
 
     def add(self, waits: NDArray[np.float64] | NDArray[np.int64], messages: Weights, *, work_seconds: float) -> None:
         """Messages that waited so long, with that mean work time."""
-        counts = np.bincount(np.maximum(waits, 0).astype(np.int64, copy=False), weights=messages)
+        whole = np.maximum(waits, 0).astype(np.int64, copy=False)
+        counts: Weights = np.bincount(whole, weights=messages).astype(np.float64, copy=False)
         seconds = np.flatnonzero(counts > 0)
         if len(seconds):
             self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds]))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from fargate_workers_toolkit.semantics.cooldown import Activity, Outcome
+from fargate_workers_toolkit.semantics.cooldown import Cooldowns, Outcome
 from fargate_workers_toolkit.semantics.step_scaling import scale_by_steps
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy, scale_in, scale_out
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
@@ -35,7 +35,7 @@ class Control:
         self._assumptions = assumptions
         self._planner = planner
         self._bounds = service.bounds
-        self._last: dict[str, Activity] = {}
+        self._cooldowns = Cooldowns()
         self._second = 0
         self._blocked: dict[str, str] = {}
         self._futile: dict[str, tuple[float, int]] = {}
@@ -78,10 +78,10 @@ class Control:
                         current=self.desired,
                         bounds=self._bounds,
                         moment=self._second,
-                        last=self._last.get(name),
+                        last=self._cooldowns.last(name),
                         start=None if self._assumptions.starting_point == "desired" else seen.running,
                         scale_in_waits=self._assumptions.scale_in_waits,
-                        others_grew=self._grew(),
+                        others_grew=self._cooldowns.growing(self._second),
                     )
                     self._settle(name, outcome, deploying=deploying)
                     if outcome.blocked in ("minimum", "maximum"):
@@ -101,9 +101,8 @@ class Control:
         if outcome.activity is not None and outcome.capacity < before and deploying:
             self._block(name, "deployment")
         elif outcome.activity is not None:
-            if outcome.capacity > before:
-                self._last = {other: last for other, last in self._last.items() if last.grew}
-            self.desired, self._last[name] = outcome.capacity, outcome.activity
+            self._cooldowns.begin(name, outcome.activity)
+            self.desired = outcome.capacity
             self._blocked.pop(name, None)
             self.events.append(Event(self._second, "scaled", name, f"{before} -> {outcome.capacity}"))
         elif blocked is not None:
@@ -133,7 +132,7 @@ class Control:
                     current=self.desired,
                     bounds=self._bounds,
                     moment=self._second,
-                    last=self._last.get(tracked.name),
+                    last=self._cooldowns.last(tracked.name),
                 )
                 wishes.append((tracked.name, outcome))
         if wishes:
@@ -149,19 +148,15 @@ class Control:
                     current=self.desired,
                     bounds=self._bounds,
                     moment=self._second,
-                    last=self._last.get(tracked.name),
+                    last=self._cooldowns.last(tracked.name),
                     scale_in_waits=self._assumptions.scale_in_waits,
-                    others_grew=self._grew(),
+                    others_grew=self._cooldowns.growing(self._second),
                 )
                 self._settle(tracked.name, outcome, deploying=deploying)
 
     def _wished(self, wish: "tuple[_Tracked, float]") -> int:
         tracked, metric = wish
         return tracked.policy.capacity_after(self.desired, metric)
-
-    def _grew(self) -> bool:
-        """Whether a scale-out of any policy cools down."""
-        return any(last.grew and self._second < last.until for last in self._last.values())
 
     def _reschedule(self, minute: int) -> None:
         """New bounds hold at once, whatever cools down."""

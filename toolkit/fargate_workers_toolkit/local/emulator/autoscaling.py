@@ -1,6 +1,7 @@
 """Application Auto Scaling at work: what step scaling and target tracking policies make of their alarms."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import ecs, responses
 from fargate_workers_toolkit.local.emulator.scaling_registry import Properties, ScalingRegistry, target_id
 from fargate_workers_toolkit.semantics import target_tracking
-from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome
+from fargate_workers_toolkit.semantics.cooldown import Bounds, Cooldowns, Outcome
 from fargate_workers_toolkit.semantics.step_scaling import StepPolicy, scale_by_steps
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
 
@@ -38,7 +39,7 @@ class AutoScaling:
     def __init__(self, clock: Clock, registry: ScalingRegistry) -> None:
         self._clock = clock
         self._registry = registry
-        self._last: dict[str, Activity] = {}
+        self._cooldowns: defaultdict[str, Cooldowns] = defaultdict(Cooldowns)
 
     def follows(self, action: str) -> bool:
         """Whether an alarm's action is a scaling policy."""
@@ -58,9 +59,10 @@ class AutoScaling:
         service = self._service(target_id(policy))
         if service is not None:
             steps = StepPolicy.from_template(policy["StepScalingPolicyConfiguration"])
-            situation = self._situation(target_id(policy), service)
             difference = steps.metric_of(trigger.evaluated) - trigger.threshold
-            outcome = scale_by_steps(steps, difference=difference, **situation)
+            others_grew = self._cooldowns[target_id(policy)].growing(self._moment)
+            situation = self._situation(policy, service)
+            outcome = scale_by_steps(steps, difference=difference, others_grew=others_grew, **situation)
             self._settle(outcome, policy, service, trigger)
 
     def _track(self, target: str, triggers: Mapping[str, Trigger]) -> None:
@@ -79,7 +81,7 @@ class AutoScaling:
             # Without tasks one datapoint is enough.
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html
             if high and high.metric is not None and (high.in_alarm or service["desiredCount"] == 0):
-                situation = self._situation(target, service)
+                situation = self._situation(policy, service)
                 outcome = target_tracking.scale_out(_tracking(policy), metric=high.metric, **situation)
                 wishes.append((outcome, policy, high))
         if wishes:
@@ -88,23 +90,32 @@ class AutoScaling:
         willing = [(policy, triggers.get(alarms.low)) for policy, alarms in tracking if alarms.low is not None]
         agreed = [(policy, low) for policy, low in willing if low and low.in_alarm and low.metric is not None]
         if agreed and len(agreed) == len(willing):
-            targets = [(_tracking(policy), low.metric or 0.0) for policy, low in agreed]
-            outcome = target_tracking.scale_in(targets, **self._situation(target, service))
-            self._settle(outcome, agreed[0][0], service, agreed[0][1])
+            current = service["desiredCount"]
+            policy, low = max(agreed, key=lambda agreed: _capacity_after(*agreed, current=current))
+            outcome = target_tracking.scale_in(
+                [(_tracking(policy), low.metric or 0.0)],
+                others_grew=self._cooldowns[target].growing(self._moment),
+                **self._situation(policy, service),
+            )
+            self._settle(outcome, policy, service, low)
 
     def _service(self, target: str) -> Service | None:
         _, cluster, name = self._registry.targets[target]["ResourceId"].split("/")
         found = (service for key, service in ecs._services.all_items() if key[2] == f"{cluster}/{name}")
         return next(found, None)
 
-    def _situation(self, target: str, service: Service) -> dict[str, Any]:
+    @property
+    def _moment(self) -> float:
+        return 60.0 * (self._clock.minute + 1)
+
+    def _situation(self, policy: Properties, service: Service) -> dict[str, Any]:
         """What every policy has to know."""
-        registered = self._registry.targets[target]
+        registered = self._registry.targets[target_id(policy)]
         return {
             "current": service["desiredCount"],
             "bounds": Bounds(registered["MinCapacity"], registered["MaxCapacity"]),
-            "moment": 60.0 * (self._clock.minute + 1),
-            "last": self._last.get(target),
+            "moment": self._moment,
+            "last": self._cooldowns[target_id(policy)].last(policy["PolicyName"]),
         }
 
     def _settle(self, outcome: Outcome, policy: Properties, service: Service, trigger: Trigger) -> None:
@@ -113,7 +124,7 @@ class AutoScaling:
         deploying = any(item.get("rolloutState") == "IN_PROGRESS" for item in service["deployments"])
         if outcome.activity is None or (wanted < before and deploying):
             return
-        self._last[target_id(policy)] = outcome.activity
+        self._cooldowns[target_id(policy)].begin(policy["PolicyName"], outcome.activity)
         self._registry.record(policy, alarm=trigger.alarm, wanted=wanted)
         name, cluster = service["serviceName"], service["clusterArn"].rsplit("/", 1)[-1]
         logger.warning("%s: %s -> %s (%s is %s)", name, before, wanted, trigger.alarm, trigger.metric)
@@ -124,3 +135,7 @@ class AutoScaling:
 
 def _tracking(policy: Properties) -> TrackingPolicy:
     return TrackingPolicy.from_template(policy["TargetTrackingScalingPolicyConfiguration"])
+
+
+def _capacity_after(policy: Properties, low: Trigger, *, current: int) -> int:
+    return _tracking(policy).capacity_after(current, low.metric or 0.0)
