@@ -19,6 +19,7 @@ Run = Callable[[Load, Queue, int], Result]
 """Simulates a load with a queue and a seed."""
 
 OURS = "for_latency"
+OURS_FRUGAL = "for_latency, mode cost"
 
 
 def _service(made: Callable[..., ScaledService], load: Load, queue: Queue, seed: int) -> Result:
@@ -37,7 +38,7 @@ def _backlog_per_task(*, queue: Queue) -> ScaledService:
 
 CONTESTANTS: Mapping[str, Run] = {
     OURS: partial(_service, for_latency),
-    "for_latency, mode cost": partial(_service, partial(for_latency, mode="cost")),
+    OURS_FRUGAL: partial(_service, partial(for_latency, mode="cost")),
     "the article's steps, in by one, cooldowns of 300 s": partial(_service, partial(article, cooldowns=(300, 300))),
     "the article's steps, in by one, cooldowns of 60 and 600 s": partial(_service, article),
     "AWS's backlog per task, by metric math": partial(_service, _backlog_per_task),
