@@ -43,8 +43,7 @@ def _merged(
     levels = levels[order]
     of_entered = (order < len(seconds)).astype(np.int64)
     # How many levels of each curve lie below a part: the seconds in which it entered and began.
-    below = np.cumsum(of_entered)
-    below -= of_entered
+    below = np.cumsum(of_entered) - of_entered
     below_begun = np.arange(len(order))
     below_begun -= below
     # From where one of the curves has ended there are no parts.
@@ -75,7 +74,7 @@ class Ages:
         counts: Weights = np.bincount(whole, weights=messages).astype(np.float64, copy=False)
         seconds = np.flatnonzero(counts > 0)
         if len(seconds):
-            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds]))
+            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds].astype(np.float64)))
             self.messages += float(counts.sum())
 
     def older_than(self, age: float) -> float:
