@@ -87,17 +87,77 @@ def test_counts_are_spread_over_their_interval(tmp_path: Path) -> None:
         ("5\n4\n", "line 2: earlier than the line before; sort the file"),
         ("0,3\n60,-1\n", "line 2: -1 messages; a count is 0 or more"),
         ("0,3\n60,many\n", "line 2: 'many' is not a whole number of messages"),
-        ("1\nsoon\n", "line 2: neither seconds nor an ISO 8601 time"),
-        ("1\ninf\n", "line 2: neither seconds nor an ISO 8601 time"),
+        ("1\nsoon\n", "line 2: 'soon' is neither seconds nor an ISO 8601 time"),
+        ("1\ninf\n", "line 2: 'inf' is neither seconds nor an ISO 8601 time"),
         ("0\n1700000000\n", "more than a year; begin it later"),
-        ("1,2,3\n", "must have one column"),
-        ("1\n2,3\n", "must have one column"),
+        ("1,2,3\n", r"has 3 columns without names; it needs one column \(moments\) or two"),
+        ("when,how many\n1,2\n", "has 2 columns named when, how many; it needs"),
+        ("time,moment\n1,2\n", "has 2 columns named time, moment; it needs"),
+        ("1\n2,3\n", "line 2: its columns are 2 instead of 1"),
+        ("time,count\n1,2\n3\n", "line 3: its columns are 1 instead of 2"),
+        ("count\n5\n", "has only counts; say with --interval"),
+        ("0;5\n60;7\n", "line 2: '60;7' is neither seconds"),
+        ("0,5.5\n", "line 1: '5.5' is not a whole number"),
+        ("0,1e30\n", "line 1: 1e[+]30 messages; no more than 1,000,000,000"),
+        ("1700000000000\n", "line 1: 1700000000000 would lie beyond the year 5000; give seconds, not milliseconds"),
+        ("0,\0\n", "line 1:"),
+        ("1" * 5_000, "line 1: longer than any moment and count"),
     ],
 )
 def test_a_bad_file_gets_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SimulationError, match=sentence) as caught:
         load_from_csv(csv(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"time,count\r\n0,2\r\n2,4\r\n",
+        b"\xef\xbb\xbftime,count\r\n0,2\r\n2,4\r\n\r\n  \r\n",
+        b"0,2\n\n2,4.0\n , \n",
+        b"messages, Time\n2,1970-01-01T00:00:00Z\n4,1970-01-01T01:00:02+01:00\n",
+        b'"time","sent"\n"1970-01-01","2"\n"1970-01-01 00:00:02","4"\n',
+        b"queue,timestamp,count\nx,1700000000,2\nx,1700000002,4\n",
+    ],
+)
+def test_what_spreadsheets_and_exports_write_is_read_alike(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(content)
+    assert load_from_csv(path).arrivals.tolist() == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("text", ["4\n0\n3\n", "count\n4\n0\n3\n", "queue,count\nx,4\nx,0\nx,3\n"])
+def test_counts_without_moments_follow_each_other_at_an_interval(tmp_path: Path, text: str) -> None:
+    assert load_from_csv(csv(tmp_path, text), interval=2).arrivals.tolist() == [2, 2, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "interval", "sentence"),
+    [
+        ("time,count\n0,4\n", 60, "has more columns than counts"),
+        ("0,4\n", 60, "has more columns than counts"),
+        ("4\n", 0, "An interval of 0 s"),
+        ("4\n", float("nan"), "An interval of nan s"),
+        ("4\n4\n4\n", 3e7, "spans more than a year"),
+    ],
+)
+def test_an_interval_that_makes_no_sense_gets_one_sentence(
+    tmp_path: Path, text: str, interval: float, sentence: str
+) -> None:
+    with pytest.raises(SimulationError, match=sentence):
+        load_from_csv(csv(tmp_path, text), interval=interval)
+
+
+def test_counts_of_one_second_are_added_up(tmp_path: Path) -> None:
+    assert load_from_csv(csv(tmp_path, "0,1\n0,1\n0.5,2\n2,6\n")).arrivals.tolist() == [2, 2, 3, 3]
+
+
+def test_text_that_is_not_utf_8_gets_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("0,2\n", encoding="utf-16")
+    with pytest.raises(SimulationError, match="is not text in UTF-8; save it as CSV in UTF-8"):
+        load_from_csv(path)
 
 
 def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:

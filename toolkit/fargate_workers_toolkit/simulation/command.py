@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,9 @@ Work = Annotated[
         "--work-seconds", help=f"Mean work in a message of a CSV file or a rate. Default: {WORK_SECONDS:g} s."
     ),
 ]
+Interval = Annotated[
+    float | None, typer.Option(help="Seconds between the lines of a CSV file that has nothing but counts.")
+]
 Slo = Annotated[
     float | None,
     typer.Option(
@@ -71,6 +75,7 @@ def simulate(
     load: LoadName = None,
     rate: Rate = None,
     work_seconds: Work = None,
+    interval: Interval = None,
     slo: Slo = None,
     engine: EngineName = "fluid",
     seed: Seed = 0,
@@ -86,7 +91,7 @@ def simulate(
     Ends with 0, with 1 when a limit is broken, with 2 for what cannot be simulated. Limits hold for CDK_OUT.
     """
     try:
-        work = load_of(load, rate=rate, work_seconds=work_seconds, seed=seed)
+        work = load_of(load, rate=rate, work_seconds=work_seconds, interval=interval, seed=seed)
         paths = [cdk_out] if compare is None else [cdk_out, compare]
         services = [read_service(path, name=service) for path in paths]
         promised = slo_of(services[0], slo)
@@ -121,25 +126,44 @@ def _write(path: Path, content: bytes) -> None:
         raise SimulationError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def load_of(name: str | None, *, rate: float | None, work_seconds: float | None, seed: int) -> Load:
+def load_of(
+    name: str | None, *, rate: float | None, work_seconds: float | None, interval: float | None, seed: int
+) -> Load:
     """A built-in load, a CSV file or a rate. Raises SimulationError for what is none of them."""
-    if work_seconds is not None and not math.isfinite(work_seconds):
+    if rate is None:
+        return loads_of([name or DEFAULT_LOAD], work_seconds=work_seconds, interval=interval)(seed)[0]
+    if name is not None:
+        raise SimulationError("Give either --load or --rate, not both.")
+    if interval is not None:
+        raise SimulationError("--interval goes with a CSV file of counts; leave it out.")
+    if not math.isfinite(rate):
+        raise SimulationError(f"A rate of {rate:g} messages a second is no load.")
+    return _working(steady(rate, seed=seed), work_seconds)
+
+
+def loads_of(
+    names: Sequence[str], *, work_seconds: float | None, interval: float | None
+) -> Callable[[int], list[Load]]:
+    """Built-in loads, made for a seed, and CSV files, read once. Raises SimulationError for what is neither."""
+    files: dict[str, Load] = {}
+    for name in names:
+        if name not in BUILT_IN and (Path(name).suffix or Path(name).exists()):
+            files[name] = _working(load_from_csv(Path(name), interval=interval), work_seconds)
+        elif name not in BUILT_IN:
+            built_in(name)
+    if len(files) < len(set(names)) and work_seconds is not None:
+        raise SimulationError("The built-in loads have their own work; --work-seconds goes with a file or a rate.")
+    if not files and interval is not None:
+        raise SimulationError("--interval goes with a CSV file of counts; leave it out.")
+    return lambda seed: [files[name] if name in files else built_in(name, seed=seed) for name in names]
+
+
+def _working(load: Load, work_seconds: float | None) -> Load:
+    if work_seconds is None:
+        return load
+    if not math.isfinite(work_seconds):
         raise SimulationError(f"Messages cannot take {work_seconds:g} s of work.")
-    if rate is not None:
-        if not math.isfinite(rate):
-            raise SimulationError(f"A rate of {rate:g} messages a second is no load.")
-        if name is not None:
-            raise SimulationError("Give either --load or --rate, not both.")
-        load = steady(rate, seed=seed)
-    elif name is None or name in BUILT_IN:
-        if work_seconds is not None:
-            raise SimulationError("The built-in loads have their own work; --work-seconds goes with a file or a rate.")
-        return built_in(name or DEFAULT_LOAD, seed=seed)
-    elif Path(name).suffix or Path(name).is_file():
-        load = load_from_csv(Path(name))
-    else:
-        return built_in(name)
-    return load if work_seconds is None else replace(load, work_seconds=work_seconds)
+    return replace(load, work_seconds=work_seconds)
 
 
 def slo_of(service: ScaledService, given: float | None) -> float:
