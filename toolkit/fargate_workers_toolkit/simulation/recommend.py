@@ -1,168 +1,291 @@
-"""Searches step scaling policies for one that keeps an SLO under several loads at the least cost."""
+"""Searches the policies of `Scaling` for the cheapest one that keeps an SLO under several loads, whatever the seed."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import numpy as np
-
-from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy
+from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.limits import missed_percent
 from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.model import Alarm, Metric, Query, ScaledService
+from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.reaction import refuse_too_short, warm_tasks
+from fargate_workers_toolkit.simulation.recommend_candidates import MOST_TASKS, candidates
+from fargate_workers_toolkit.simulation.recommend_policies import Policy, Present, Warm
+from fargate_workers_toolkit.simulation.recommend_trials import Question, Results, Trial, Trials
 from fargate_workers_toolkit.simulation.result import Result
-from fargate_workers_toolkit.simulation.simulate import simulate
 
-# What is tried. Depths: shares of the messages that one task works off within the SLO.
-DEPTHS = (0.05, 0.15, 0.4)
-OUT_TASKS = (1, 2, 5, 10)
-OUT_COOLDOWNS = (60, 120)
-IN_PERCENTS = (10, 25)
-IN_COOLDOWNS = (120, 300, 600)
-
-# A backlog of so many times the depth adds so many times the tasks.
-GROWTH = (1, 3, 10)
+# The search uses one seed. So many of the cheapest, and if none of them the next ones, are tried with all.
+SEEDS = 5
+FINALISTS = 8
 
 # Percent of messages by which a policy may miss more than enough tasks that always run: chance.
 TOLERANCE = 0.001
+# What costs this much less is worth a change; less is chance.
+WORTH = 0.02
+
+DAY = 86_400
+
+LoadsOf = Callable[[int], Sequence[Load]]
+"""The loads, for a seed."""
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how much of it is done, and of how much."""
+
+
+class Outcome(NamedTuple):
+    """Under one load, over all seeds: the worst of what is late, the mean of the rest."""
+
+    load: str
+    p99: float
+    missed_percent: float
+    task_hours: float
+    cost: float
+    reversals: float
+    peak: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A policy on the visible messages.
+class Outlook:
+    """What comes of a policy. `kept`: whether it keeps the SLO under every load with every seed."""
 
-    depth: Messages from which on tasks are added. out_tasks: How many; 3 and 10 times as many at such multiples.
-    in_percent: Of the tasks, removed while no message waits. Cooldowns are in seconds.
-    """
+    policy: Policy
+    kept: bool
+    results: Results = field(repr=False)
 
-    depth: int
-    out_tasks: int
-    out_cooldown: float
-    in_percent: int
-    in_cooldown: float
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [_outcome(of_load) for of_load in zip(*self.results, strict=True)]
 
-    def applied(self, service: ScaledService) -> ScaledService:
-        """The service, scaled by this policy alone."""
-        ends = [*((growth - 1) * self.depth for growth in GROWTH[1:]), float("inf")]
-        growing = [
-            Step(adjustment=growth * self.out_tasks, lower=(growth - 1) * self.depth, upper=end)
-            for growth, end in zip(GROWTH, ends, strict=True)
-        ]
-        shrinking = [Step(adjustment=-self.in_percent, upper=0)]
-        visible = Query(metrics={"visible": Metric(source="visible")})
-        return replace(
-            service,
-            steps={
-                "Out": StepPolicy(adjustment_type="ChangeInCapacity", steps=growing, cooldown=self.out_cooldown),
-                "In": StepPolicy(adjustment_type="PercentChangeInCapacity", steps=shrinking, cooldown=self.in_cooldown),
-            },
-            alarms=[
-                _alarm("Deep", visible, "GreaterThanOrEqualToThreshold", self.depth, "Out"),
-                _alarm("Empty", visible, "LessThanOrEqualToThreshold", 0, "In"),
-            ],
-            tracking=(),
-            planner=None,
-        )
+    @property
+    def task_hours(self) -> float:
+        return sum(outcome.task_hours for outcome in self.outcomes)
 
-    def sentence(self) -> str:
-        tasks = "task" if self.out_tasks == 1 else "tasks"
-        more = ", ".join(f"{growth * self.out_tasks} from {growth * self.depth:,}" for growth in GROWTH[1:])
-        return (
-            f"Add {self.out_tasks} {tasks} from {self.depth:,} visible messages on ({more}), cooldown "
-            f"{self.out_cooldown:g} s; remove {self.in_percent} % of them at none, cooldown {self.in_cooldown:g} s."
-        )
-
-
-Progress = Callable[[Sequence[Candidate]], Iterable[Candidate]]
+    @property
+    def cost_per_day(self) -> float:
+        """In dollars, of a mean day of the loads."""
+        seconds = sum(result.seconds for result in self.results[0])
+        return sum(outcome.cost for outcome in self.outcomes) / seconds * DAY
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """`candidate`: None when no policy keeps the SLO. `results`: of it, one a load. `warm`: how many tasks that always
-    run would keep it while nothing fails.
+    """What was found.
+
+    present: The template's own policy. best: The cheapest that keeps the SLO; None when none does.
+    finalists: Those that kept it with all seeds, the cheapest first.
+    warm: How many tasks that always run keep it, tried too; None when no number does.
+    unavoidable: By load, percent of the messages that are too old however many tasks run, which is held against none.
+    rate_limit: Messages a second that the worker keeps to.
     """
 
     slo: float
-    candidate: Candidate | None
-    results: Sequence[Result]
-    warm: int
+    seeds: Sequence[int]
+    tried: int
+    present: Outlook
+    finalists: Sequence[Outlook]
+    warm: Outlook | None
+    unavoidable: Sequence[float]
+    rate_limit: float | None = None
 
     @property
-    def task_hours(self) -> float:
-        return sum(result.task_hours for result in self.results)
+    def best(self) -> Outlook | None:
+        """A cheaper policy than the template's own, or the only one that keeps the SLO."""
+        if not self.finalists:
+            return None
+        cheapest, present = self.finalists[0], self.present
+        is_worth_it = cheapest.cost_per_day <= (1 - WORTH) * present.cost_per_day
+        return cheapest if is_worth_it or not present.kept else None
+
+    @property
+    def kept(self) -> bool:
+        """Whether anything that scales keeps the SLO."""
+        return self.present.kept or bool(self.finalists)
 
     def sentence(self) -> str:
-        if self.candidate is None:
-            return f"No policy that was tried keeps {self.slo:g} s; {self.warm} tasks that always run would."
-        return self.candidate.sentence()
-
-
-def candidates(loads: Sequence[Load], *, slo: float, concurrency: int) -> list[Candidate]:
-    """All that are tried, none twice."""
-    work = max(float(np.mean(load.work_seconds)) for load in loads)
-    each = slo * concurrency / work
-    grid = product(DEPTHS, OUT_TASKS, OUT_COOLDOWNS, IN_PERCENTS, IN_COOLDOWNS)
-    return list(
-        dict.fromkeys(
-            Candidate(
-                depth=max(round(share * each), 1),
-                out_tasks=out_tasks,
-                out_cooldown=out_cooldown,
-                in_percent=in_percent,
-                in_cooldown=in_cooldown,
+        best, present = self.best, self.present
+        if best is not None and present.kept:
+            saved = 1 - best.cost_per_day / present.cost_per_day
+            return (
+                f"The template's own policy keeps {self.slo:g} s, but {best.policy.line} does so for "
+                f"{_dollars(best)} a day instead of {_dollars(present)}, {saved:.0%} less."
             )
-            for share, out_tasks, out_cooldown, in_percent, in_cooldown in grid
+        if present.kept:
+            return (
+                f"The template's own policy keeps {self.slo:g} s for {_dollars(present)} a day, and none of "
+                f"{self.tried} others does so for noticeably less; leave it."
+            )
+        if best is not None:
+            worst = max(present.outcomes, key=lambda outcome: outcome.missed_percent)
+            return (
+                f"The template's own policy lets {worst.missed_percent:.2g} % of the messages of {worst.load} become "
+                f"older than {self.slo:g} s; {best.policy.line} keeps that, for {_dollars(best)} a day instead of "
+                f"{_dollars(present)}."
+            )
+        if self.warm is not None:
+            return (
+                f"None of {self.tried} policies keeps {self.slo:g} s; {self.warm.policy.line} would, for "
+                f"{_dollars(self.warm)} a day."
+            )
+        # Enough tasks without the limit keep it: that is what all are measured by.
+        return (
+            f"None of {self.tried} policies keeps {self.slo:g} s, and no number of tasks would: the worker's own limit "
+            f"of {self.rate_limit:g} messages a second is too low for these loads; raise it."
         )
-    )
 
 
 def recommend(
-    service: ScaledService, loads: Sequence[Load], *, slo: float, seed: int = 0, progress: Progress = iter
+    service: ScaledService,
+    loads: LoadsOf,
+    *,
+    slo: float,
+    policies: Sequence[Policy] | None = None,
+    max_tasks: int | None = None,
+    seed: int = 0,
+    seeds: int = SEEDS,
+    processes: int | None = None,
+    progress: Progress | None = None,
 ) -> Recommendation:
-    """The policy of the fewest task-hours that keeps `slo` under every load.
+    """The policy that keeps `slo` under every load at the least cost.
+
+        recommend(read_service(Path("cdk.out")), lambda seed: [built_in("burst", seed=seed)], slo=300).sentence()
 
     Kept is what misses no more than enough tasks that always run: an outage makes messages late whatever scales. A
-    candidate is given up at the first load it does not keep, or when it costs more than the best so far.
+    policy is given up at the first load it does not keep. All are tried with `seed`, and the cheapest with those that
+    follow: of a seed are made the built-in loads, and how long tasks take to start.
 
-    progress: Passes the candidates on and may tell how far they are: `rich.progress.track`. Default: nothing.
-    Raises SimulationError for an SLO that no number of tasks keeps.
+    policies: What is tried. Default: about 200 around what the loads need, see `candidates`.
+    max_tasks: Policies with more tasks are not among these 200. Default: as many as the loads need.
+    seeds: With how many a policy must keep the SLO. Default: 5.
+    processes: How many work at once, which changes nothing but the time it takes. Default: one a processor.
+    Raises SimulationError for what cannot be simulated, and for an SLO that no number of tasks keeps.
     """
-    for load in loads:
+    every_seed = range(seed, seed + seeds)
+    by_seed = [loads(each) for each in every_seed]
+    for load in by_seed[0]:
         refuse_too_short(load, slo=slo)
-    needed = [warm_tasks(load, slo=slo, concurrency=service.task.concurrency) for load in loads]
-    warm = max((tasks for tasks in needed if tasks is not None), default=0)
-    plenty = _fixed(service, max(warm, service.bounds.maximum))
-    allowed = [missed_percent(simulate(plenty, load, slo=slo, seed=seed)) + TOLERANCE for load in loads]
-    best: Candidate | None = None
-    results: list[Result] = []
-    hours = float("inf")
-    for candidate in progress(candidates(loads, slo=slo, concurrency=service.task.concurrency)):
-        scaled, tried, spent = candidate.applied(service), list[Result](), 0.0
-        for load, unavoidable in zip(loads, allowed, strict=True):
-            result = simulate(scaled, load, slo=slo, seed=seed)
-            spent += result.task_hours
-            if missed_percent(result) > unavoidable or spent >= hours:
-                break
-            tried.append(result)
-        else:
-            best, results, hours = candidate, tried, spent
-    return Recommendation(slo=slo, candidate=best, results=results, warm=warm)
+    question = Question(service=service, loads=by_seed, seeds=every_seed, slo=slo)
+    least = max(
+        warm_tasks(load, slo=slo, concurrency=service.task.concurrency) or 1 for of_seed in by_seed for load in of_seed
+    )
+    if least > MOST_TASKS:
+        raise SimulationError(
+            f"To keep {slo:g} s, one of the loads needs {least:,} tasks at once, and ECS runs {MOST_TASKS:,} in a "
+            "service; spread it over several queues and services."
+        )
+    tried = policies or candidates(service, by_seed[0], slo=slo, warm=least, max_tasks=max_tasks)
+    plenty = max(2 * least, service.bounds.maximum, *(policy.applied(service).bounds.maximum for policy in tried))
+    with Trials(question, processes=processes) as trials:
+        search = _Search(trials, question, plenty=plenty, progress=progress)
+        present, warm = search.outlook(Present()), search.warm(least)
+        return Recommendation(
+            slo=slo,
+            seeds=every_seed,
+            tried=len(tried),
+            present=present,
+            finalists=search.finalists(tried),
+            warm=warm,
+            unavoidable=search.unavoidable,
+            rate_limit=service.task.rate_limit,
+        )
 
 
-def _fixed(service: ScaledService, tasks: int) -> ScaledService:
-    return replace(
-        service,
-        bounds=Bounds(tasks, tasks),
-        initial_tasks=tasks,
-        steps={},
-        alarms=(),
-        tracking=(),
-        scheduled=(),
-        planner=None,
+class _Search:
+    """One search. `unavoidable`: see Recommendation."""
+
+    def __init__(self, trials: Trials, question: Question, *, plenty: int, progress: Progress | None) -> None:
+        self._trials = trials
+        self._question = question
+        self._plenty = plenty
+        self._told = progress
+        self._seeds = range(len(question.seeds))
+        self._progress("Looking at the loads", 0, 2)
+        # The worker's own limit is no excuse: it can be raised.
+        results = self._results(Warm(tasks=plenty, limited=False))
+        missed = [[missed_percent(result) for result in of_seed] for of_seed in results]
+        self.unavoidable = [max(of_load) for of_load in zip(*missed, strict=True)]
+        self._allowed = [[percent + TOLERANCE for percent in of_seed] for of_seed in missed]
+
+    def outlook(self, policy: Policy) -> Outlook:
+        """With all seeds, to the end."""
+        return self._outlook(policy, self._results(policy))
+
+    def warm(self, least: int) -> Outlook | None:
+        """The fewest tasks, from `least` on, that always run and keep the SLO."""
+        self._progress("Looking at the loads", 1, 2)
+        few, step, found = least - 1, 1, self.outlook(Warm(tasks=least))
+        enough = least
+        while not found.kept:
+            if enough >= self._plenty:
+                return None
+            few, enough, step = enough, min(enough + step, self._plenty), 2 * step
+            found = self.outlook(Warm(tasks=enough))
+        while enough - few > 1:
+            middle = (few + enough) // 2
+            tried = self.outlook(Warm(tasks=middle))
+            few, enough, found = (few, middle, tried) if tried.kept else (middle, enough, found)
+        return found
+
+    def finalists(self, tried: Sequence[Policy]) -> list[Outlook]:
+        """Of the cheapest with the first seed, those that keep the SLO with all, the cheapest first."""
+        first = self._run(
+            "Trying policies", [Trial(policy=policy, seeds=[0], allowed=self._allowed) for policy in tried]
+        )
+        keeping = [(policy, results) for policy, results in zip(tried, first, strict=True) if self._keep(results)]
+        # Sorting is stable: of two that cost the same, the plainer one comes first.
+        keeping.sort(key=lambda each: round(sum(result.task_hours for result in each[1][0]), 3))
+        for begin in range(0, len(keeping), FINALISTS):
+            some = keeping[begin : begin + FINALISTS]
+            others = self._run(
+                "Trying the cheapest with other seeds",
+                [Trial(policy=policy, seeds=self._seeds[1:], allowed=self._allowed) for policy, _ in some],
+            )
+            outlooks = [
+                self._outlook(policy, [*results, *more]) for (policy, results), more in zip(some, others, strict=True)
+            ]
+            kept = [outlook for outlook in outlooks if outlook.kept]
+            if kept:
+                return sorted(kept, key=lambda outlook: round(outlook.task_hours, 3))
+        return []
+
+    def _progress(self, what: str, done: int, of: int) -> None:
+        if self._told is not None:
+            self._told(what, done, of)
+
+    def _results(self, policy: Policy) -> Results:
+        by_seed = self._trials.run([Trial(policy=policy, seeds=[seed]) for seed in self._seeds])
+        return [results[0] for results in by_seed]
+
+    def _run(self, what: str, trials: Sequence[Trial]) -> list[Results]:
+        done = iter(range(1, len(trials) + 1))
+        self._progress(what, 0, len(trials))
+        return self._trials.run(trials, tried=lambda: self._progress(what, next(done), len(trials)))
+
+    def _outlook(self, policy: Policy, results: Results) -> Outlook:
+        return Outlook(policy=policy, kept=len(results) == len(self._seeds) and self._keep(results), results=results)
+
+    def _keep(self, results: Results) -> bool:
+        """Whether these results, of the first seeds, are complete and miss no more than is allowed."""
+        return all(
+            len(of_seed) == len(allowed)
+            and all(missed_percent(result) <= most for result, most in zip(of_seed, allowed, strict=True))
+            for of_seed, allowed in zip(results, self._allowed, strict=False)
+        )
+
+
+def _outcome(results: Sequence[Result]) -> Outcome:
+    def mean(values: Iterator[float]) -> float:
+        return sum(values) / len(results)
+
+    return Outcome(
+        load=results[0].load,
+        p99=max(result.p99 for result in results),
+        missed_percent=max(missed_percent(result) for result in results),
+        task_hours=mean(result.task_hours for result in results),
+        cost=mean(result.cost for result in results),
+        reversals=mean(result.reversals for result in results),
+        peak=max(result.peak for result in results),
     )
 
 
-def _alarm(name: str, query: Query, comparison: str, threshold: float, policy: str) -> Alarm:
-    return Alarm(name=name, query=query, comparison=comparison, threshold=threshold, policies=[policy])
+def _dollars(outlook: Outlook) -> str:
+    return f"${outlook.cost_per_day:,.2f}"
