@@ -147,7 +147,7 @@ def test_a_load_that_is_none_gets_one_sentence(tmp_path: Path, text: str, senten
         (("--slo", "0"), "An SLO of 0 s is no age"),
         (("--slo", "nan"), "An SLO of nan s is no age"),
         (("--slo", "0.5"), "cannot be met: the work of one message alone takes 0.5 s"),
-        (("--slo", "300", "--service", "Other"), "has none of the services asked for; name one of Service"),
+        (("--slo", "300", "--service", "Other"), "has no scaled service Other; choose one with --service: Service"),
     ],
 )
 def test_bad_input_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:

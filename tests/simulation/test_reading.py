@@ -41,7 +41,10 @@ def query(name: str, namespace: str, metric: str, statistic: str, *, period: int
         "Metric": {
             "Namespace": namespace,
             "MetricName": metric,
-            "Dimensions": [{"Name": "QueueName", "Value": QUEUE_NAME}, {"Name": "ServiceName", "Value": "x"}],
+            "Dimensions": [
+                {"Name": "QueueName", "Value": QUEUE_NAME},
+                {"Name": "ServiceName", "Value": {"Fn::GetAtt": ["Service", "Name"]}},
+            ],
         },
         "Stat": statistic,
     }
@@ -57,7 +60,7 @@ def test_a_service_is_read_with_its_queue_task_policies_and_alarms(tmp_path: Pat
     (read,) = service.alarms
     assert (read.threshold, read.policies, read.missing_data) == (100, ["Out"], "missing")
     assert read.query == Query(metrics={"metric": Metric(source="visible")})
-    assert service.steps["Out"].cooldown == 300
+    assert (service.steps["Out"].cooldown, service.steps["Out"].aggregation) == (300, "Average")
 
 
 def test_what_our_constructs_tell_the_runtime_is_read_too(tmp_path: Path) -> None:
@@ -172,7 +175,7 @@ CUSTOM = {"Namespace": "Orders", "MetricName": "Backlog", "Statistic": "Average"
     ("definition", "sentence"),
     [
         (template(Target=NO, Out=NO, Deep=NO), "has no scaled ECS service"),
-        (template(Out=NO, Deep=NO), "Service is not scaled by step scaling or target tracking"),
+        (template(Out=NO, Deep=NO), "Target has no scaling policy; add one"),
         (template(Deep=alarm("Out", **CUSTOM, Threshold=1)), "Deep follows Average of Orders Backlog, whose values"),
         (template(Deep=alarm("Out", **GAP, Threshold=1)), "Deep follows Maximum of FargateWorkers/Scaling CapacityGap"),
         (
@@ -182,7 +185,7 @@ CUSTOM = {"Namespace": "Orders", "MetricName": "Backlog", "Statistic": "Average"
         (template(Deep=alarm("Out", **{**VISIBLE, "Statistic": "p99"}, Threshold=1)), "Deep follows p99 of AWS/SQS"),
         (
             template(Deep=alarm("Out", **VISIBLE, Threshold=1, ComparisonOperator="GreaterThanUpperThreshold")),
-            "Deep: Comparison 'GreaterThanUpperThreshold' is not supported",
+            "Deep.ComparisonOperator is 'GreaterThanUpperThreshold'; it must be one of GreaterThanOrEqual",
         ),
         (
             template(
@@ -204,12 +207,15 @@ CUSTOM = {"Namespace": "Orders", "MetricName": "Backlog", "Statistic": "Average"
                     PredefinedMetricSpecification={"PredefinedMetricType": "ECSServiceAverageMemoryUtilization"},
                 )
             ),
-            "Track tracks ECSServiceAverageMemoryUtilization, which a load of messages does not tell",
+            "PredefinedMetricType is ECSServiceAverageMemoryUtilization, which a load of messages does not tell",
         ),
-        (template(Target=target(MaxCapacity={"Ref": "Most"})), "MaxCapacity of Target is known only when deployed"),
+        (
+            template(Target=target(MaxCapacity={"Ref": "Most"})),
+            "Target.MaxCapacity is known only when deployed: the template defines no Most",
+        ),
         (
             template(Target=target(ScheduledActions=[{"Schedule": "rate(1 day)"}])),
-            r"Service has the scheduled action rate\(1 day\); only daily ones",
+            r"Target has the scheduled action rate\(1 day\); only daily ones",
         ),
         (template(Target=target(ResourceId="service/a/b")), "Target scales a service that the template does not hold"),
         (template(Service=resource("AWS::ECS::Service", TaskDefinition="arn")), "a task definition that the template"),
@@ -237,7 +243,14 @@ def test_what_cannot_be_simulated_gets_one_sentence(tmp_path: Path, definition: 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("", "not a CloudFormation template in JSON"), ("[1]", "has no Resources"), (None, "neither")],
+    [
+        ("", "is not JSON; give the template that `cdk synth` writes"),
+        ("Resources:\n  Queue:\n", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[1]", "has no Resources"),
+        ('{"Resources": []}', "has no Resources"),
+        (None, "neither a cloud assembly nor a template"),
+    ],
 )
 def test_what_is_no_template_gets_one_sentence(tmp_path: Path, text: str | None, sentence: str) -> None:
     path = tmp_path / "template.json"
@@ -284,7 +297,9 @@ def test_the_cdks_own_queue_service_simulates(assembly: Path) -> None:
 
 
 def test_one_of_several_services_must_be_named(assembly: Path) -> None:
-    with pytest.raises(SimulationError, match=r"2 of the services asked for; name one of Shop/Narrow/"):
+    with pytest.raises(
+        SimulationError, match=r"has 2 scaled services; choose one with --service: Shop/Narrow/.*, Shop/Wide/"
+    ):
         read_service(assembly)
-    with pytest.raises(SimulationError, match="none of the services asked for"):
+    with pytest.raises(SimulationError, match="has no scaled service Other; choose one with --service: Shop"):
         read_service(assembly, name="Other")

@@ -227,7 +227,7 @@ def test_the_command_ends_with_1_when_no_policy_keeps_the_slo(tmp_path: Path) ->
         (("0.1",), "the work of one message alone takes 0.5 s"),
         (("300", "--load", "absent.csv"), "absent.csv cannot be read as a CSV file: No such file or directory."),
         (("300", "--load", "burst", "--work-seconds", "2"), "The built-in loads have their own work"),
-        (("300", "--service", "Other"), "has none of the services asked for"),
+        (("300", "--service", "Other"), "has no scaled service Other; choose one with --service: Service"),
     ],
 )
 def test_bad_input_gets_one_sentence(tmp_path: Path, wishes: tuple[str, ...], sentence: str) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from fargate_workers_toolkit.template import Assembly, AssemblyError, Reference
+from fargate_workers_toolkit.template import Assembly, AssemblyError
+
+STACK = '{"artifacts": {"Shop": {"type": "aws:cloudformation:stack", "properties": {"templateFile": "Shop.json"}}}}'
 
 
 def resource(type: str, path: str, **properties: Any) -> dict[str, Any]:
@@ -69,21 +71,44 @@ def test_none_and_several_are_refused(assembly: Assembly, path: str, what: str) 
         assembly.find(path, type="AWS::SQS::Queue")
 
 
-def test_references_are_resolved_across_stacks(assembly: Assembly) -> None:
-    rule = assembly.find("local/Workers/Rule", type="AWS::Events::Rule")
-    queue = assembly.find("local/Data/Orders/Queue", type="AWS::SQS::Queue")
-    assert assembly.resolve(rule.properties, stack=rule.stack) == {"Arn": Reference(resource=queue, attribute="Arn")}
-
-
-def test_pseudo_parameters_stay_as_they_are(assembly: Assembly) -> None:
-    assert assembly.resolve([{"Ref": "AWS::Region"}, 1], stack="local-Data") == [{"Ref": "AWS::Region"}, 1]
-
-
-def test_an_unknown_export_is_named(assembly: Assembly) -> None:
-    with pytest.raises(AssemblyError, match="No stack of the assembly exports nothing"):
-        assembly.resolve({"Fn::ImportValue": "nothing"}, stack="local-Data")
-
-
 def test_a_folder_without_an_assembly_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssemblyError, match=r"There is no cloud assembly in .* run `cdk synth` first"):
         Assembly.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"manifest.json": "{}"}, "has no template; run `cdk synth` again"),
+        ({"manifest.json": "nothing"}, "manifest.json is not JSON"),
+        ({"manifest.json": '{"artifacts": {"A": {}, "B": 3, "C": {"type": "cdk:tree"}}}'}, "has no template"),
+        ({"manifest.json": STACK}, "Shop.json cannot be read: No such file or directory; run `cdk synth` again"),
+        ({"manifest.json": STACK, "Shop.json": "[]"}, "Shop.json is not a CloudFormation template"),
+    ],
+)
+def test_a_broken_assembly_is_told_in_a_sentence(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(AssemblyError, match=sentence):
+        Assembly.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("definition", "sentence"),
+    [
+        ({}, "The resource Queue of Shop has no Type"),
+        ([], "The resource Queue of Shop has no Type"),
+        ({"Type": "AWS::SQS::Queue", "Properties": []}, "The Properties of Queue of Shop are no object"),
+    ],
+)
+def test_a_broken_resource_is_told_in_a_sentence(tmp_path: Path, definition: object, sentence: str) -> None:
+    path = tmp_path / "Shop.template.json"
+    path.write_text(json.dumps({"Resources": {"Queue": definition}}))
+    with pytest.raises(AssemblyError, match=sentence):
+        Assembly.read(path).resources()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_template(tmp_path: Path) -> None:
+    path = tmp_path / "Shop.json"
+    path.write_text('{"Resources": {}}', encoding="utf-8-sig")
+    assert Assembly.read(path).stacks[0].name == "Shop"

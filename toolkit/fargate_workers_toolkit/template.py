@@ -1,7 +1,7 @@
-"""Reads a synthesized cloud assembly: stacks, resources, and what refers to what."""
+"""Reads a synthesized cloud assembly: its stacks and their resources."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,14 +24,11 @@ class Resource:
     path: str
     properties: Mapping[str, Any] = field(repr=False)
     definition: Mapping[str, Any] = field(repr=False)
+    home: "Stack" = field(repr=False, compare=False)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A `Ref` (no attribute) or `Fn::GetAtt` of a resource, possibly of another stack."""
-
-    resource: Resource
-    attribute: str | None = None
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return _mapping(self.definition.get("Metadata"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,24 +41,34 @@ class Stack:
 
     @cached_property
     def resources(self) -> Mapping[str, Resource]:
-        """By logical id."""
-        return {
-            logical_id: Resource(
-                stack=self.name,
-                logical_id=logical_id,
-                type=definition["Type"],
-                path=definition.get("Metadata", {}).get(PATH_METADATA, "").removesuffix("/Resource"),
-                properties=definition.get("Properties", {}),
-                definition=definition,
-            )
-            for logical_id, definition in self.template.get("Resources", {}).items()
-        }
+        """By logical id. Raises AssemblyError for a resource without a type."""
+        return {name: self._resource(name, item) for name, item in _mapping(self.template.get("Resources")).items()}
 
     @property
-    def exports(self) -> Mapping[str, Any]:
-        """Exported values by export name."""
-        outputs = self.template.get("Outputs", {}).values()
-        return {output["Export"]["Name"]: output["Value"] for output in outputs if "Export" in output}
+    def exports(self) -> Sequence[tuple[Any, Any]]:
+        """Names and values, neither of them evaluated."""
+        outputs = [_mapping(output) for output in _mapping(self.template.get("Outputs")).values()]
+        return [
+            (_mapping(output["Export"]).get("Name"), output.get("Value")) for output in outputs if "Export" in output
+        ]
+
+    def _resource(self, logical_id: str, item: object) -> Resource:
+        definition = _mapping(item)
+        kind, properties = definition.get("Type"), definition.get("Properties", {})
+        if not isinstance(kind, str):
+            raise AssemblyError(f"The resource {logical_id} of {self.name} has no Type; synthesize the template again.")
+        if not isinstance(properties, dict):
+            raise AssemblyError(f"The Properties of {logical_id} of {self.name} are no object of JSON.")
+        path = _mapping(definition.get("Metadata")).get(PATH_METADATA)
+        return Resource(
+            stack=self.name,
+            logical_id=logical_id,
+            type=kind,
+            path=path.removesuffix("/Resource") if isinstance(path, str) else "",
+            properties=cast("Mapping[str, Any]", properties),
+            definition=definition,
+            home=self,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +85,20 @@ class Assembly:
         """A cloud assembly, or one template in a JSON file. Raises AssemblyError for anything else."""
         if path.is_dir():
             return cls.load(path)
-        try:
-            template = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise AssemblyError(f"There is neither a cloud assembly nor a template at {path}.") from None
-        except ValueError:
-            raise AssemblyError(f"{path} is not a CloudFormation template in JSON.") from None
-        if not isinstance(template, dict) or "Resources" not in template:
-            raise AssemblyError(f"{path} is not a CloudFormation template: it has no Resources.")
+        if not path.exists():
+            raise AssemblyError(f"There is neither a cloud assembly nor a template at {path}; run `cdk synth` first.")
         name = path.name.removesuffix(".json").removesuffix(".template")
-        return cls(stacks=(Stack(name=name, environment="", template=cast("Mapping[str, Any]", template)),))
+        return cls(stacks=(Stack(name=name, environment="", template=_template(path)),))
 
     @classmethod
     def load(cls, directory: Path) -> "Assembly":
-        """Raises AssemblyError where there is no assembly."""
+        """Raises AssemblyError where there is no assembly, or none with a template."""
         if not (directory / "manifest.json").is_file():
             raise AssemblyError(f"There is no cloud assembly in {directory}; run `cdk synth` first.")
-        return cls(stacks=tuple(_stacks(directory)))
+        stacks = tuple(_stacks(directory))
+        if not stacks:
+            raise AssemblyError(f"The cloud assembly in {directory} has no template; run `cdk synth` again.")
+        return cls(stacks=stacks)
 
     def resources(self, *, type: str | None = None) -> list[Resource]:
         """Every resource, or every one of a type."""
@@ -111,50 +115,39 @@ class Assembly:
             raise AssemblyError(f"The assembly has {what} of type {type} at {path}; expected one.")
         return found[0]
 
-    def resolve(self, value: Any, *, stack: str) -> Any:
-        """`value` with each Ref, Fn::GetAtt and Fn::ImportValue to a resource replaced by a Reference."""
-        match value:
-            case {"Ref": str(logical_id)}:
-                return self._reference(stack, logical_id, None) or value
-            case {"Fn::GetAtt": [str(logical_id), str(attribute)]}:
-                return self._reference(stack, logical_id, attribute) or value
-            case {"Fn::ImportValue": str(name)}:
-                return self._imported(name)
-            case dict():
-                return {
-                    name: self.resolve(item, stack=stack) for name, item in cast("Mapping[str, Any]", value).items()
-                }
-            case list():
-                return [self.resolve(item, stack=stack) for item in cast("list[Any]", value)]
-            case _:
-                return value
-
-    def _reference(self, stack: str, logical_id: str, attribute: str | None) -> Reference | None:
-        resource = self._stack(stack).resources.get(logical_id)
-        return None if resource is None else Reference(resource=resource, attribute=attribute)
-
-    def _imported(self, name: str) -> Any:
-        for stack in self.stacks:
-            if name in stack.exports:
-                return self.resolve(stack.exports[name], stack=stack.name)
-        raise AssemblyError(f"No stack of the assembly exports {name}.")
-
-    def _stack(self, name: str) -> Stack:
-        return next(stack for stack in self.stacks if stack.name == name)
-
 
 def _stacks(directory: Path) -> Iterator[Stack]:
-    artifacts = json.loads((directory / "manifest.json").read_text()).get("artifacts", {})
-    for name, artifact in artifacts.items():
-        properties = artifact.get("properties", {})
-        match artifact["type"]:
-            case "aws:cloudformation:stack":
+    for name, item in _mapping(_json(directory / "manifest.json").get("artifacts")).items():
+        artifact = _mapping(item)
+        match artifact.get("type"), _mapping(artifact.get("properties")):
+            case "aws:cloudformation:stack", {"templateFile": str(file), **properties}:
                 yield Stack(
-                    name=properties.get("stackName", name),
-                    environment=artifact.get("environment", ""),
-                    template=json.loads((directory / properties["templateFile"]).read_text()),
+                    name=str(properties.get("stackName", name)),
+                    environment=str(artifact.get("environment", "")),
+                    template=_template(directory / file),
                 )
-            case "cdk:cloud-assembly":
-                yield from _stacks(directory / properties["directoryName"])
+            case "cdk:cloud-assembly", {"directoryName": str(stage)}:
+                yield from _stacks(directory / stage)
             case _:
                 continue
+
+
+def _template(path: Path) -> Mapping[str, Any]:
+    template = _json(path)
+    if not isinstance(template.get("Resources"), dict):
+        raise AssemblyError(f"{path} is not a CloudFormation template: it has no Resources.")
+    return template
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(path.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise AssemblyError(f"{path} cannot be read: {error.strerror}; run `cdk synth` again.") from None
+    except (ValueError, RecursionError):
+        raise AssemblyError(f"{path} is not JSON; give the template that `cdk synth` writes, or convert it.") from None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """An object of JSON; empty for anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

@@ -32,8 +32,8 @@ def find_code(path: Path, assembly: Assembly) -> Path | None:
 
 def _folders(path: Path, assembly: Assembly) -> Iterator[Path]:
     for function in assembly.resources(type="AWS::Lambda::Function"):
-        asset = function.definition.get("Metadata", {}).get(ASSET_METADATA)
-        if asset is not None:
+        asset = function.metadata.get(ASSET_METADATA)
+        if isinstance(asset, str):
             # Stages name the folder from where they are; all assets lie beside the outermost manifest.
             yield path / Path(asset).name
     for package, inside in (("scaling_planner", ".."), ("fargate_workers", "lambda_src")):
