@@ -1,6 +1,7 @@
 """`fargate-workers simulate`, as a team or its continuous integration calls it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,10 @@ def test_a_load_that_is_none_gets_one_sentence(tmp_path: Path, text: str, senten
         (("--slo", "300", "--load", "absent.csv"), "absent.csv cannot be read as a CSV file"),
         (("--slo", "300", "--load", "burst", "--rate", "3"), "either --load or --rate, not both"),
         (("--slo", "300", "--rate", "-1"), "A rate of -1 messages a second is no load"),
-        (("--slo", "300", "--rate", "inf"), "A rate of inf messages a second is no load"),
+        (("--slo", "300", "--rate", "inf"), "A rate of inf messages a second is no load; make it at most 1,000,000"),
+        (("--slo", "300", "--rate", "1e300"), "make it at most 1,000,000"),
+        (("--slo", "300", "--rate", "1000", "--engine", "exact"), "are too many for it; use the fluid one, or a load"),
+        (("--slo", "300", "--interval", "60"), "--interval goes with a CSV file of counts; leave it out"),
         (("--slo", "300", "--load", "drip", "--work-seconds", "3"), "built-in loads have their own work"),
         (("--slo", "300", "--rate", "3", "--work-seconds", "0"), "messages without work"),
         (("--slo", "300", "--rate", "3", "--work-seconds", "nan"), "cannot take nan s of work"),
@@ -164,6 +168,18 @@ def test_an_slo_below_the_reaction_time_is_refused_with_the_tasks_that_would_kee
     sentence = refused(scaled(tmp_path), "--load", wave(tmp_path), "--slo", "20")
     assert "below the reaction time of Service, 160 s until a new task works" in sentence
     assert "keep 10 tasks running instead of 1" in sentence
+
+
+def test_the_tasks_that_would_keep_an_slo_do(tmp_path: Path) -> None:
+    steady = ("--rate", "30", "--slo", "8", "--seed", "3")
+    told = re.search(r"keep (\d+) tasks running", refused(scaled(tmp_path), *steady))
+    assert told is not None
+    tasks = int(told[1])
+    for some, code in ((tasks, 0), (tasks - 1, 1)):
+        fixed = template(In=IN, Empty=EMPTY)
+        fixed["Resources"]["Target"]["Properties"].update(MinCapacity=some, MaxCapacity=some)
+        path = str(written(tmp_path, fixed))
+        assert simulate(path, *steady, "--max-miss", "0").exit_code == code
 
 
 def test_an_slo_below_the_reaction_time_is_fine_when_the_least_tasks_keep_it(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService, Task
 from fargate_workers_toolkit.simulation.recommend import Recommendation, recommend
+from fargate_workers_toolkit.simulation.recommend_candidates import candidates
 from fargate_workers_toolkit.simulation.recommend_policies import (
     ForLatency,
     OnBacklogPerTask,
@@ -75,6 +76,20 @@ def test_the_cheapest_policy_that_keeps_the_slo_under_every_load_is_found() -> N
     assert 0 < len(keeping) < len(FEW)
     assert found.finalists[0].policy.line == min(keeping)[1]
     assert len(found.finalists) == len(keeping)
+
+
+def test_giving_policies_up_early_changes_nothing() -> None:
+    service, loads = article(), [waves(5, 40, 5), waves(2, 20, 2)]
+    every = candidates(service, loads, slo=300, warm=20)[::3]
+    found = found_in(service, *loads, policies=every, seeds=1)
+    hours: dict[str, float] = {}
+    for policy in every:
+        results = [simulate(policy.applied(service), load, slo=300) for load in loads]
+        if all(result.missed < 0.5 for result in results):
+            hours[policy.line] = round(sum(result.task_hours for result in results), 3)
+    cheapest = sorted(hours, key=lambda line: hours[line])[:8]
+    assert len(hours) > 2 * len(cheapest)
+    assert [outlook.policy.line for outlook in found.finalists] == cheapest
 
 
 def test_every_seed_must_keep_the_slo() -> None:
@@ -157,7 +172,7 @@ def test_a_template_s_own_policy_that_nothing_beats_is_left() -> None:
 def test_a_template_s_own_policy_that_misses_is_told_by_how_much() -> None:
     found = found_in(fixed(5), waves(5, 40, 5))
     assert found.best is not None
-    assert f"{found.present.outcomes[0].missed_percent:.2g} % of the messages of waves" in found.sentence()
+    assert f"{found.present.outcomes[0].missed_percent:.3g} % of the messages of waves" in found.sentence()
     assert found.best.policy.line in found.sentence()
 
 
@@ -201,7 +216,7 @@ def run(*arguments: str) -> Result:
 
 def test_the_command_prints_the_sentence_and_the_line_to_paste(tmp_path: Path) -> None:
     told = json.loads(run(*arguments(tmp_path), "300", "--json").stdout)
-    assert told["line"].startswith("Scaling.for_latency(acceptable_latency=")
+    assert told["line"].startswith("Scaling.")
     assert told["line"] in told["sentence"]
     assert (told["seeds"], told["kept"], told["loads"][0]["load"]) == ([0, 1, 2, 3, 4], True, "orders")
     now, best = told["now"], told["recommended"]
@@ -253,7 +268,8 @@ def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     told, complained = command.communicate()
     assert (command.returncode, told) == (130, "")
     assert "Traceback" not in complained
-    assert members(command.pid) == []
+    # All have closed what they wrote to; the last of them may still be on its way out.
+    assert any(not members(command.pid) for _ in range(200))
 
 
 def members(group: int) -> list[int]:

@@ -28,6 +28,7 @@ from fargate_workers_toolkit.simulation.simulate import simulate as run
 from fargate_workers_toolkit.simulation.study import Study
 
 DEFAULT_LOAD = "burst"
+MOST_A_SECOND = 1_000_000
 
 CdkOut = Annotated[Path, typer.Argument(help="A cloud assembly, or one template in JSON.", show_default=True)]
 Service = Annotated[str | None, typer.Option(help="The service, where there are several: its construct path or id.")]
@@ -101,7 +102,15 @@ def simulate(
             for path, each in zip(paths, services, strict=True):
                 result = run(each, work, slo=promised, engine=engine, seed=seed)
                 studies.append(Study(title=str(path), service=each, load=work, result=result))
-        refuse_unreachable(services[0], work, studies[0].result, assumptions=DEFAULTS, max_miss=max_miss or 0)
+        refuse_unreachable(
+            services[0],
+            work,
+            studies[0].result,
+            assumptions=DEFAULTS,
+            engine=engine,
+            max_miss=max_miss or 0,
+            seed=seed,
+        )
         if page is not None:
             _write(page, page_of(studies).encode())
         if plot is not None:
@@ -136,8 +145,8 @@ def load_of(
         raise SimulationError("Give either --load or --rate, not both.")
     if interval is not None:
         raise SimulationError("--interval goes with a CSV file of counts; leave it out.")
-    if not math.isfinite(rate):
-        raise SimulationError(f"A rate of {rate:g} messages a second is no load.")
+    if not rate <= MOST_A_SECOND:
+        raise SimulationError(f"A rate of {rate:g} messages a second is no load; make it at most {MOST_A_SECOND:,}.")
     return _working(steady(rate, seed=seed), work_seconds)
 
 

@@ -1,6 +1,7 @@
 """How soon a service can react, and how many tasks would make up for it."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from fargate_workers_toolkit.simulation.limits import missed_percent
 from fargate_workers_toolkit.simulation.load import Load
 from fargate_workers_toolkit.simulation.metric_feed import minutes_late
 from fargate_workers_toolkit.simulation.model import ScaledService
+from fargate_workers_toolkit.simulation.recommend_policies import Warm
 from fargate_workers_toolkit.simulation.result import Result
+from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 
 
 def reaction_seconds(service: ScaledService, assumptions: Assumptions) -> float | None:
@@ -51,6 +54,22 @@ def warm_tasks(load: Load, *, slo: float, concurrency: int) -> int | None:
     return most
 
 
+def fewest(least: int, most: int, *, suffice: Callable[[int], bool]) -> int | None:
+    """The fewest tasks from `least` to `most` that suffice, looked for near `least`; None when not even the most do.
+
+    More tasks must suffice if fewer do.
+    """
+    few, enough, step = least - 1, least, 1
+    while not suffice(enough):
+        if enough >= most:
+            return None
+        few, enough, step = enough, min(enough + step, most), 2 * step
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if suffice(middle) else (middle, enough)
+    return enough
+
+
 def refuse_too_short(load: Load, *, slo: float) -> None:
     """Raises SimulationError for an SLO that no number of tasks keeps."""
     longest = float(np.max(load.work_seconds))
@@ -59,14 +78,30 @@ def refuse_too_short(load: Load, *, slo: float) -> None:
 
 
 def refuse_unreachable(
-    service: ScaledService, load: Load, result: Result, *, assumptions: Assumptions, max_miss: float = 0
+    service: ScaledService,
+    load: Load,
+    result: Result,
+    *,
+    assumptions: Assumptions,
+    engine: Engine = "fluid",
+    max_miss: float = 0,
+    seed: int = 0,
 ) -> None:
     """Raises SimulationError if an SLO below the reaction time was missed, which scaling could not have prevented."""
     slo, least = result.slo, service.bounds.minimum
     reaction = reaction_seconds(service, assumptions)
     if reaction is None or slo >= reaction or missed_percent(result) <= max_miss:
         return
-    needed = warm_tasks(load, slo=slo, concurrency=service.task.concurrency)
+    bound = warm_tasks(load, slo=slo, concurrency=service.task.concurrency)
+    if bound is None:
+        return
+
+    def suffice(tasks: int) -> bool:
+        warm = Warm(tasks=tasks).applied(service)
+        tried = simulate(warm, load, slo=slo, engine=engine, assumptions=assumptions, seed=seed)
+        return missed_percent(tried) <= max_miss
+
+    needed = fewest(max(bound, least), 2 * bound + least, suffice=suffice)
     if needed is not None and least < needed:
         raise SimulationError(
             f"An SLO of {slo:g} s is below the reaction time of {service.name}, {math.ceil(reaction)} s until a new "

@@ -1,5 +1,6 @@
 """Searches the policies of `Scaling` for the cheapest one that keeps an SLO under several loads, whatever the seed."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.limits import missed_percent
 from fargate_workers_toolkit.simulation.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.reaction import refuse_too_short, warm_tasks
+from fargate_workers_toolkit.simulation.reaction import fewest, refuse_too_short, warm_tasks
 from fargate_workers_toolkit.simulation.recommend_candidates import MOST_TASKS, candidates
 from fargate_workers_toolkit.simulation.recommend_policies import Policy, Present, Warm
 from fargate_workers_toolkit.simulation.recommend_trials import Question, Results, Trial, Trials
@@ -17,6 +18,7 @@ from fargate_workers_toolkit.simulation.result import Result
 # The search uses one seed. So many of the cheapest, and if none of them the next ones, are tried with all.
 SEEDS = 5
 FINALISTS = 8
+ROUND = 24
 
 # Percent of messages by which a policy may miss more than enough tasks that always run: chance.
 TOLERANCE = 0.001
@@ -117,7 +119,7 @@ class Recommendation:
         if best is not None:
             worst = max(present.outcomes, key=lambda outcome: outcome.missed_percent)
             return (
-                f"The template's own policy lets {worst.missed_percent:.2g} % of the messages of {worst.load} become "
+                f"The template's own policy lets {worst.missed_percent:.3g} % of the messages of {worst.load} become "
                 f"older than {self.slo:g} s; {best.policy.line} keeps that, for {_dollars(best)} a day instead of "
                 f"{_dollars(present)}."
             )
@@ -212,40 +214,52 @@ class _Search:
     def warm(self, least: int) -> Outlook | None:
         """The fewest tasks, from `least` on, that always run and keep the SLO."""
         self._progress("Looking at the loads", 1, 2)
-        few, step, found = least - 1, 1, self.outlook(Warm(tasks=least))
-        enough = least
-        while not found.kept:
-            if enough >= self._plenty:
-                return None
-            few, enough, step = enough, min(enough + step, self._plenty), 2 * step
-            found = self.outlook(Warm(tasks=enough))
-        while enough - few > 1:
-            middle = (few + enough) // 2
-            tried = self.outlook(Warm(tasks=middle))
-            few, enough, found = (few, middle, tried) if tried.kept else (middle, enough, found)
-        return found
+        tried: dict[int, Outlook] = {}
+
+        def suffice(tasks: int) -> bool:
+            tried[tasks] = self.outlook(Warm(tasks=tasks))
+            return tried[tasks].kept
+
+        found = fewest(least, self._plenty, suffice=suffice)
+        return None if found is None else tried[found]
 
     def finalists(self, tried: Sequence[Policy]) -> list[Outlook]:
         """Of the cheapest with the first seed, those that keep the SLO with all, the cheapest first."""
-        first = self._run(
-            "Trying policies", [Trial(policy=policy, seeds=[0], allowed=self._allowed) for policy in tried]
-        )
-        keeping = [(policy, results) for policy, results in zip(tried, first, strict=True) if self._keep(results)]
-        # Sorting is stable: of two that cost the same, the plainer one comes first.
-        keeping.sort(key=lambda each: round(sum(result.task_hours for result in each[1][0]), 3))
-        for begin in range(0, len(keeping), FINALISTS):
-            some = keeping[begin : begin + FINALISTS]
+        left, known = list(tried), dict[Policy, Results]()
+        while some := self._cheapest(left, known):
             others = self._run(
                 "Trying the cheapest with other seeds",
-                [Trial(policy=policy, seeds=self._seeds[1:], allowed=self._allowed) for policy, _ in some],
+                [Trial(policy=policy, seeds=self._seeds[1:], allowed=self._allowed) for policy in some],
             )
             outlooks = [
-                self._outlook(policy, [*results, *more]) for (policy, results), more in zip(some, others, strict=True)
+                self._outlook(policy, [*known[policy], *more]) for policy, more in zip(some, others, strict=True)
             ]
             kept = [outlook for outlook in outlooks if outlook.kept]
             if kept:
                 return sorted(kept, key=lambda outlook: round(outlook.task_hours, 3))
+            left = [policy for policy in left if policy not in some]
         return []
+
+    def _cheapest(self, policies: Sequence[Policy], known: dict[Policy, Results]) -> list[Policy]:
+        """The cheapest that keep the SLO with the first seed. `known`: what was tried to the end, here or before.
+
+        A policy is given up once it must cost more than enough others that came rounds before it, however many
+        processes there are.
+        """
+
+        def keeping() -> list[tuple[float, Policy]]:
+            # Sorting is stable: of two that cost the same, the plainer one comes first.
+            hours = [(_hours(known[policy]), policy) for policy in policies if self._keep(known.get(policy, [[]]))]
+            return sorted(hours, key=lambda each: each[0])[:FINALISTS]
+
+        for begin in range(0, len(policies), ROUND):
+            best = keeping()
+            most = best[-1][0] if len(best) == FINALISTS else math.inf
+            some = [policy for policy in policies[begin : begin + ROUND] if policy not in known]
+            trials = [Trial(policy=policy, seeds=[0], allowed=self._allowed, most_hours=most) for policy in some]
+            results = self._run("Trying policies", trials, before=begin, of=len(policies))
+            known.update((policy, found) for policy, found in zip(some, results, strict=True) if found)
+        return [policy for _, policy in keeping()]
 
     def _progress(self, what: str, done: int, of: int) -> None:
         if self._told is not None:
@@ -255,10 +269,10 @@ class _Search:
         by_seed = self._trials.run([Trial(policy=policy, seeds=[seed]) for seed in self._seeds])
         return [results[0] for results in by_seed]
 
-    def _run(self, what: str, trials: Sequence[Trial]) -> list[Results]:
-        done = iter(range(1, len(trials) + 1))
-        self._progress(what, 0, len(trials))
-        return self._trials.run(trials, tried=lambda: self._progress(what, next(done), len(trials)))
+    def _run(self, what: str, trials: Sequence[Trial], *, before: int = 0, of: int | None = None) -> list[Results]:
+        done = iter(range(before + 1, before + len(trials) + 1))
+        self._progress(what, before, of or len(trials))
+        return self._trials.run(trials, tried=lambda: self._progress(what, next(done), of or len(trials)))
 
     def _outlook(self, policy: Policy, results: Results) -> Outlook:
         return Outlook(policy=policy, kept=len(results) == len(self._seeds) and self._keep(results), results=results)
@@ -285,6 +299,10 @@ def _outcome(results: Sequence[Result]) -> Outcome:
         reversals=mean(result.reversals for result in results),
         peak=max(result.peak for result in results),
     )
+
+
+def _hours(results: Results) -> float:
+    return round(sum(result.task_hours for result in results[0]), 3)
 
 
 def _dollars(outlook: Outlook) -> str:

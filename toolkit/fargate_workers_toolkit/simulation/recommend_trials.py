@@ -1,5 +1,6 @@
 """Tries policies in several processes at once. What comes of it depends neither on their number nor on their speed."""
 
+import math
 import multiprocessing
 import os
 import signal
@@ -40,11 +41,14 @@ class Trial:
     """One policy to try with some of the seeds, by index.
 
     allowed: By seed and load, percent of messages that may be too old; at more the trial ends. Default: all.
+    most_hours: Task-hours, of all loads with one seed, that it may cost; once it must cost more, it has no results.
+        Default: any.
     """
 
     policy: Policy
     seeds: Sequence[int]
     allowed: Sequence[Sequence[float]] | None = None
+    most_hours: float = math.inf
 
 
 class Trials:
@@ -154,10 +158,21 @@ def _by_seed(question: Question, trial: Trial) -> Iterator[Sequence[Result]]:
     for index in trial.seeds:
         allowed = None if trial.allowed is None else trial.allowed[index]
         results: list[Result] = []
-        for number, load in enumerate(question.loads[index]):
+        loads = question.loads[index]
+        to_come = sum(_least_hours(load, question) for load in loads)
+        for number, load in enumerate(loads):
             result = simulate(service, load, slo=question.slo, seed=question.seeds[index])
             results.append(replace(result, minutes=Minutes(), events=()))
             if allowed is not None and missed_percent(result) > allowed[number]:
                 yield results
                 return
+            to_come -= _least_hours(load, question)
+            if sum(each.task_hours for each in results) + to_come > trial.most_hours + 0.001:
+                return
         yield results
+
+
+def _least_hours(load: Load, question: Question) -> float:
+    """Task-hours without which no policy keeps the SLO: its work, but for what may wait at the end, and for chance."""
+    work = float((load.arrivals * load.work_by_second).sum()) / question.service.task.concurrency / 3600
+    return 0.95 * work * max(0.0, 1 - question.slo / load.seconds)

@@ -15,6 +15,9 @@ from fargate_workers_toolkit.simulation.result import Prices, Result
 
 Engine = Literal["fluid", "exact"]
 
+# They take about 3 GB and 5 minutes.
+MOST_EXACT = 20_000_000
+
 DEFAULTS = Assumptions()
 PRICES = Prices()
 
@@ -43,6 +46,11 @@ def simulate(
     seed: Of all chance; the same seed gives the same result.
     Raises SimulationError for what cannot be simulated.
     """
+    if engine == "exact" and load.messages > MOST_EXACT:
+        raise SimulationError(
+            f"The exact engine follows each message by itself, and {load.messages:,} are too many for it; use the "
+            f"fluid one, or a load of at most {MOST_EXACT:,}."
+        )
     if not slo > 0:
         raise SimulationError(f"An SLO of {slo:g} s cannot be met by anything; make it more than 0.")
     if service.planner is not None and planner is None:
