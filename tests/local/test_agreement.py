@@ -124,7 +124,7 @@ def planner(**changes: Any) -> Callable[[ScaledService], ScaledService]:
         pytest.param("ByBacklog", tracking(target=20), id="another target"),
         pytest.param("ByLatency", planner(acceptable_latency=900), id="another latency"),
         pytest.param("ByLatency", planner(concurrency=2), id="another concurrency"),
-        pytest.param("ByLatency", cooldown(300), id="plans that wait for one another"),
+        pytest.param("ByLatency", cooldown(900), id="plans that wait for one another"),
         pytest.param(
             "ByLatencyInMath", alarms(evaluation_periods=3, datapoints_to_alarm=3), id="math of three minutes"
         ),
@@ -145,7 +145,7 @@ def test_a_wrong_prediction_is_told_from_a_right_one(
     [
         pytest.param("ByBacklog", replace(LOCAL, queue_lag=60), id="queue metrics a minute late"),
         pytest.param("ByBacklog", replace(LOCAL, tracking_scale_in="gradual"), id="gradual scale-in"),
-        pytest.param("ByLatency", replace(LOCAL, launch_median=120), id="tasks that start slowly"),
+        pytest.param("ByLatency", replace(LOCAL, launch_median=240), id="tasks that start slowly"),
     ],
 )
 def test_a_wrong_assumption_is_told_from_a_right_one(

@@ -260,6 +260,8 @@ def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell makes what it runs in the background deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no lock is held
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     while len(members(command.pid)) < 3:

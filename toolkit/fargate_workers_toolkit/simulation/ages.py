@@ -74,7 +74,7 @@ class Ages:
         counts: Weights = np.bincount(whole, weights=messages).astype(np.float64, copy=False)
         seconds = np.flatnonzero(counts > 0)
         if len(seconds):
-            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds].astype(np.float64)))
+            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds]))
             self.messages += float(counts.sum())
 
     def older_than(self, age: float) -> float:

@@ -152,7 +152,7 @@ class OnBacklogPerTask(Policy):
         return f"Scaling.on_backlog_per_task({self.messages}, min_tasks={self.min_tasks}, max_tasks={self.max_tasks})"
 
     def applied(self, service: ScaledService) -> ScaledService:
-        backlog = _calculated(f"{DEPTH} / IF({RUNNING} < 1, 1, {RUNNING})")
+        backlog = _calculated(f"IF({DEPTH} >= 0, {DEPTH} / IF({RUNNING} < 1, 1, {RUNNING}), 0)")
         policy = TrackingPolicy(target=self.messages, scale_out_cooldown=60, scale_in_cooldown=300)
         return _scaled(
             service,
