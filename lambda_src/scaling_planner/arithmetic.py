@@ -199,7 +199,8 @@ def _gaps(policy: Policy, seen: Observation, wish: _Wish, *, limit: float) -> tu
     desired = seen.desired
     # A limit wanders around a whole number as it is measured: up to the one below, down to the one above.
     allowed, bearable = math.floor(limit), math.ceil(limit)
-    if is_quiet(seen):
+    quiet = is_quiet(seen)
+    if quiet:
         more = fewer = policy.min_tasks
     else:
         more = max(policy.min_tasks, min(allowed, math.ceil(wish.out)), 1 if seen.visible else 0)
@@ -211,11 +212,11 @@ def _gaps(policy: Policy, seen: Observation, wish: _Wish, *, limit: float) -> tu
     if desired > bearable:
         return 0, -max(0, too_many), "at the limit"
     if too_many > 0:
-        return 0, -too_many, "queue is quiet" if is_quiet(seen) else "less load"
+        return 0, -too_many, "queue is quiet" if quiet else "less load"
     if desired >= allowed and wish.out > desired:
         return 0, 0, "at the limit"
-    unknown = seen.arrivals.count(None) == len(seen.arrivals)
-    return 0, 0, "arrivals unknown" if unknown else "steady"
+    known = any(count is not None for count in seen.arrivals)
+    return 0, 0, "steady" if known else "arrivals unknown"
 
 
 def seconds_per_message(work: Sequence[Work | None]) -> float | None:
@@ -265,7 +266,10 @@ def _window(latency: float, seconds: float) -> int:
 
 
 def _newest(arrivals: Sequence[float | None]) -> float:
-    return next((count for count in reversed(arrivals) if count is not None), 0.0)
+    for count in reversed(arrivals):
+        if count is not None:
+            return count
+    return 0.0
 
 
 def _limit(policy: Policy, task_seconds: float) -> float:

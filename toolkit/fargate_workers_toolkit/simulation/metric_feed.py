@@ -90,6 +90,8 @@ class Feed:
     def _single(self, metric: Metric, count: int) -> Callable[[], Values]:
         values, late = self._values[metric.source], self._late[metric.source]
         unseen: Values = [None] * late
+        if metric.minutes == 1 and not late:
+            return lambda: values[-count:]
         if metric.minutes == 1:
 
             def newest() -> Values:

@@ -57,6 +57,7 @@ class WorkerPlanner:
         unknown = set(self._wanted) - KNOWN
         if unknown:
             raise SimulationError(f"The planner observes {min(unknown)}, which the simulator does not know.")
+        self._plan, self._observe = self._module.plan, self._module.Observation
         history: int = self._module.HISTORY
         self._arrivals = _Late[float](minutes=math.ceil(assumptions.queue_lag / 60), history=history)
         self._work = _Late[tuple[float, float] | None](minutes=math.ceil(assumptions.worker_lag / 60), history=history)
@@ -74,7 +75,7 @@ class WorkerPlanner:
         }
         if len(self._wanted) < len(known):
             known = {name: known[name] for name in self._wanted}
-        plan = self._module.plan(self._policy, self._module.Observation(**known))
+        plan = self._plan(self._policy, self._observe(**known))
         return {
             "planned_tasks": plan.desired_tasks,
             "capacity_gap": plan.gap_out,
