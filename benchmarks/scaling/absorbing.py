@@ -14,7 +14,7 @@ from benchmarks.scaling.check import Check
 from benchmarks.scaling.contestants import CONTESTANTS, OURS, OURS_FRUGAL, SLO
 from benchmarks.scaling.services import on_depth
 from fargate_workers_toolkit.simulation.limits import missed_percent
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import simulate

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fargate_workers_toolkit.simulation.builtin_loads import DAY, WORK_SECONDS
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.built_in import DAY, WORK_SECONDS
+from fargate_workers_toolkit.simulation.loads.load import Load
 
 Rate = NDArray[np.float64]
 Random = np.random.Generator

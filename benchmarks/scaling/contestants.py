@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks.scaling.keda import simulate_keda
 from benchmarks.scaling.services import article, fixed, for_latency, tracking
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import simulate

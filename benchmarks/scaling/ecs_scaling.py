@@ -18,7 +18,7 @@ from benchmarks.scaling.check import Check
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Metric, Query, ScaledService, Tracking
 from fargate_workers_toolkit.simulation.simulate import simulate
 

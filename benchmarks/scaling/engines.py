@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.report import Row
 from benchmarks.scaling.check import Check
 from benchmarks.scaling.services import article
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 

@@ -7,7 +7,7 @@ from statistics import mean
 from benchmarks.report import Row
 from benchmarks.scaling.check import Check
 from benchmarks.scaling.contestants import CONTESTANTS, OURS, Run, most_tasks
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import Queue
 from fargate_workers_toolkit.simulation.result import Result
 

@@ -11,12 +11,12 @@ from collections import deque
 from dataclasses import replace
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.control import Control
-from fargate_workers_toolkit.simulation.fluid import run_fluid
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.control.control import Control
+from fargate_workers_toolkit.simulation.control.seen import Seen
+from fargate_workers_toolkit.simulation.engines.fluid import run_fluid
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.result import Prices, Result
-from fargate_workers_toolkit.simulation.seen import Seen
 
 STABLE_MINUTES = 5
 DECISIONS_A_MINUTE = 4

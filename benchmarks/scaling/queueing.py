@@ -9,11 +9,11 @@ from benchmarks.report import Row
 from benchmarks.scaling.check import Check
 from benchmarks.scaling.services import article, fixed
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in, steady
-from fargate_workers_toolkit.simulation.control import Control
-from fargate_workers_toolkit.simulation.exact import run_exact
-from fargate_workers_toolkit.simulation.exact_ages import ExactAges
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.control.control import Control
+from fargate_workers_toolkit.simulation.engines.exact import run_exact
+from fargate_workers_toolkit.simulation.engines.exact_ages import ExactAges
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in, steady
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService
 from fargate_workers_toolkit.simulation.simulate import simulate
 from fargate_workers_toolkit.simulation.track import Track

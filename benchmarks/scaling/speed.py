@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.report import Row
 from benchmarks.scaling.check import Check
 from benchmarks.scaling.services import article, for_latency
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService
 from fargate_workers_toolkit.simulation.simulate import simulate
 

@@ -13,13 +13,13 @@ from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 
 from fargate_workers import QueueWorker, Scaling, WorkerCluster
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in
 from fargate_workers_toolkit.simulation.figures import seconds_text
-from fargate_workers_toolkit.simulation.plot import plot
-from fargate_workers_toolkit.simulation.reading import read_service
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in
+from fargate_workers_toolkit.simulation.pictures.plot import plot
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import simulate
 from fargate_workers_toolkit.simulation.study import Study
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 
 PICTURES = Path(__file__).parent
 DOCUMENT = PICTURES.parent / "scaling.md"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fargate_workers_toolkit.simulation.page import page
-from fargate_workers_toolkit.simulation.plot import plot
+from fargate_workers_toolkit.simulation.pictures.page import page
+from fargate_workers_toolkit.simulation.pictures.plot import plot
 from fargate_workers_toolkit.simulation.study import Study
 from tests.browser.conftest import Screen
 from tests.simulation.services import fixed

@@ -17,10 +17,10 @@ import pytest
 from fargate_workers_toolkit.local import deployment, embedded_aws, tools, virtual_environment
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.reading import read_service
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 from fargate_workers_toolkit.template import Assembly
 from tests.local import scaled_workers
 from tests.local.foreman import Foreman

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.simulate import simulate
 from fargate_workers_toolkit.simulation.study import Study

@@ -10,9 +10,9 @@ from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.semantics.step_scaling import Aggregation, Step, StepPolicy
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.control import Control, Planner
+from fargate_workers_toolkit.simulation.control.control import Control, Planner
+from fargate_workers_toolkit.simulation.control.seen import Seen
 from fargate_workers_toolkit.simulation.model import Alarm, ScaledService, ScheduledAction, Source, Tracking
-from fargate_workers_toolkit.simulation.seen import Seen
 from tests.simulation.services import article, query, tracking
 
 PROMPT = Assumptions(queue_lag=0, service_lag=0)

@@ -11,13 +11,13 @@ from benchmarks.scaling.queueing import ERLANG, erlang_waits, little_deviation
 from fargate_workers_runtime import credit
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import steady
-from fargate_workers_toolkit.simulation.control import Control
-from fargate_workers_toolkit.simulation.exact import run_exact
-from fargate_workers_toolkit.simulation.exact_ages import ExactAges
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.control.control import Control
+from fargate_workers_toolkit.simulation.engines.exact import run_exact
+from fargate_workers_toolkit.simulation.engines.exact_ages import ExactAges
+from fargate_workers_toolkit.simulation.engines.receiving import ask_for
+from fargate_workers_toolkit.simulation.loads.built_in import steady
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService, ScheduledAction, Task
-from fargate_workers_toolkit.simulation.receiving import ask_for
 from fargate_workers_toolkit.simulation.track import Track
 from tests.simulation.services import article, fixed
 

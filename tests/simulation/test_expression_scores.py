@@ -13,12 +13,12 @@ from aws_cdk import aws_ec2 as ec2
 from benchmarks.scaling.contestants import most_tasks
 from benchmarks.scaling.five_loads import SEEDS, Score, queue_of, results, score
 from fargate_workers import QueueWorker, Scaling, WorkerCluster
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService, Task
-from fargate_workers_toolkit.simulation.reading import read_services
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_services
 from tests.unit.stack_facts import image
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.fleet import Fleet
+from fargate_workers_toolkit.simulation.engines.fleet import Fleet
 
 EVEN = Assumptions(launch_median=40, launch_sigma=0)
 

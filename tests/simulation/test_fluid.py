@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.simulation.ages import Ages, segments
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in, steady
-from fargate_workers_toolkit.simulation.fluid_queue import FluidQueue, begun
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.engines.ages import Ages, segments
+from fargate_workers_toolkit.simulation.engines.fluid_queue import FluidQueue, begun
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in, steady
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScheduledAction, Task
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate

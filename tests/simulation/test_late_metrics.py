@@ -8,10 +8,10 @@ from aws_cdk import aws_ec2 as ec2
 
 from fargate_workers import QueueWorker, Scaling, WorkerCluster
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.reading import read_service
 from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 from tests.unit.stack_facts import image
 
 

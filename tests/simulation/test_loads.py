@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in, steady
 from fargate_workers_toolkit.simulation.errors import SimulationError
-from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.load_files import load_from_csv
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in, steady
+from fargate_workers_toolkit.simulation.loads.files import load_from_csv
+from fargate_workers_toolkit.simulation.loads.load import Load
 
 
 def csv(tmp_path: Path, text: str) -> Path:

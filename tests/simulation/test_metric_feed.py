@@ -5,9 +5,9 @@ from typing import Literal
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.metric_feed import Feed, Values
+from fargate_workers_toolkit.simulation.control.metric_feed import Feed, Values
+from fargate_workers_toolkit.simulation.control.seen import Seen
 from fargate_workers_toolkit.simulation.model import Combination, Metric, Query, Source
-from fargate_workers_toolkit.simulation.seen import Seen
 
 NONE = None
 

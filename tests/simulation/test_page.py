@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.simulation.drawing import MOST_POINTS, draw_lane, draw_panel
 from fargate_workers_toolkit.simulation.figures import FIGURES
-from fargate_workers_toolkit.simulation.page import page
-from fargate_workers_toolkit.simulation.picture import Lane, Line, Mark, Panel
+from fargate_workers_toolkit.simulation.pictures.drawing import MOST_POINTS, draw_lane, draw_panel
+from fargate_workers_toolkit.simulation.pictures.page import page
+from fargate_workers_toolkit.simulation.pictures.picture import Lane, Line, Mark, Panel
 from tests.simulation.services import fixed
 from tests.simulation.studies import renamed, study
 from tests.simulation.templates import template, written

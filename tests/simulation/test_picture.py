@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fargate_workers_toolkit.simulation.events import Event
-from fargate_workers_toolkit.simulation.picture import Lane, Look, Picture, pictures, readable, time_ticks
+from fargate_workers_toolkit.simulation.pictures.picture import Lane, Look, Picture, pictures, readable, time_ticks
 from fargate_workers_toolkit.simulation.study import Study
 from tests.simulation.services import fixed
 from tests.simulation.studies import study

@@ -7,13 +7,13 @@ from textwrap import dedent
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
+from fargate_workers_toolkit.simulation.control.planner import WorkerPlanner
+from fargate_workers_toolkit.simulation.control.seen import Seen
 from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import PlannerUse
-from fargate_workers_toolkit.simulation.planner import WorkerPlanner
-from fargate_workers_toolkit.simulation.reading import read_service
-from fargate_workers_toolkit.simulation.seen import Seen
 from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 from tests.simulation.templates import Definition, alarm, resource, step, template
 
 PLANNER = dedent('''

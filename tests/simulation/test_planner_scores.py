@@ -14,7 +14,7 @@ from benchmarks.scaling.five_loads import (
     score,
 )
 from benchmarks.scaling.services import for_latency
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import Queue
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import simulate

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.events import Event
-from fargate_workers_toolkit.simulation.plot import plot
+from fargate_workers_toolkit.simulation.pictures.plot import plot
 from tests.simulation.services import fixed
 from tests.simulation.studies import renamed, study
 from tests.simulation.templates import template, written
@@ -81,7 +81,7 @@ def test_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_a_png_without_matplotlib_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "fargate_workers_toolkit.simulation.plot_as_png", raising=False)
+    monkeypatch.delitem(sys.modules, "fargate_workers_toolkit.simulation.pictures.plot_as_png", raising=False)
     with pytest.raises(SimulationError, match=r"needs matplotlib: install fargate-workers\[plot\], or ask for a .svg"):
         plot([study()], suffix=".png")
     assert plot([study()], suffix=".svg")

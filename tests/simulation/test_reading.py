@@ -11,11 +11,11 @@ from aws_cdk import aws_ecs_patterns as patterns
 
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
 from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import Metric, PlannerUse, Query, Queue, ScheduledAction, Task
-from fargate_workers_toolkit.simulation.reading import read_service, read_services
 from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_service, read_services
 from tests.simulation.templates import (
     QUEUE_NAME,
     VISIBLE,

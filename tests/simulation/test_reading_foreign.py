@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.simulation.builtin_loads import steady
 from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.loads.built_in import steady
 from fargate_workers_toolkit.simulation.model import Queue, Task
-from fargate_workers_toolkit.simulation.reading import read_service, read_services
 from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_service, read_services
 from tests.simulation.foreign_templates import by_copilot, by_hand
 from tests.simulation.templates import Definition, alarm, resource, step, template, written
 

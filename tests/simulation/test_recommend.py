@@ -17,20 +17,20 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.simulation.builtin_loads import steady
 from fargate_workers_toolkit.simulation.errors import SimulationError
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.built_in import steady
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService, Task
-from fargate_workers_toolkit.simulation.recommend import Recommendation, recommend
-from fargate_workers_toolkit.simulation.recommend_candidates import candidates
-from fargate_workers_toolkit.simulation.recommend_policies import (
+from fargate_workers_toolkit.simulation.recommending.candidates import candidates
+from fargate_workers_toolkit.simulation.recommending.policies import (
     ForLatency,
     OnBacklogPerTask,
     OnQueueDepth,
     Policy,
     Warm,
 )
-from fargate_workers_toolkit.simulation.recommend_trials import Question, Trial, Trials
+from fargate_workers_toolkit.simulation.recommending.recommend import Recommendation, recommend
+from fargate_workers_toolkit.simulation.recommending.trials import Question, Trial, Trials
 from fargate_workers_toolkit.simulation.simulate import simulate
 from tests.simulation.services import article, fixed
 from tests.simulation.templates import template, written

@@ -10,9 +10,8 @@ from aws_cdk import aws_sqs as sqs
 
 from fargate_workers import Scaling
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService, Task
-from fargate_workers_toolkit.simulation.reading import read_service
-from fargate_workers_toolkit.simulation.recommend_candidates import candidates
-from fargate_workers_toolkit.simulation.recommend_policies import (
+from fargate_workers_toolkit.simulation.recommending.candidates import candidates
+from fargate_workers_toolkit.simulation.recommending.policies import (
     LADDER,
     REACTION,
     ForLatency,
@@ -20,6 +19,7 @@ from fargate_workers_toolkit.simulation.recommend_policies import (
     OnQueueDepth,
     Policy,
 )
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 from scaling_planner import arithmetic
 from tests.simulation.services import article
 from tests.simulation.test_recommend import waves

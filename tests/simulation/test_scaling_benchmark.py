@@ -13,8 +13,8 @@ from benchmarks.scaling.check import Check
 from benchmarks.scaling.ecs_scaling import seconds_to_trigger
 from benchmarks.scaling.keda import Keda
 from fargate_workers_toolkit.semantics.cooldown import Bounds
+from fargate_workers_toolkit.simulation.control.seen import Seen
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.seen import Seen
 
 
 def check(*values: float) -> Callable[[], Check]:

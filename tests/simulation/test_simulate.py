@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, built_in
 from fargate_workers_toolkit.simulation.errors import SimulationError
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import PlannerUse, Task
 from fargate_workers_toolkit.simulation.result import Prices, reversals
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate

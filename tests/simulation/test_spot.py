@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, Task
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate

@@ -8,10 +8,10 @@ import pytest
 
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.builtin_loads import steady
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.control.seen import Seen
+from fargate_workers_toolkit.simulation.loads.built_in import steady
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScheduledAction, Source
-from fargate_workers_toolkit.simulation.seen import Seen
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 from tests.simulation.services import fixed
 

@@ -11,10 +11,10 @@ from aws_cdk import aws_ec2 as ec2
 from fargate_workers import Alerts, QueueWorker, Scaling, WorkerCluster, WorkerQueue
 from fargate_workers.latency_budget import LADDER, warm_tasks
 from fargate_workers.step_scaling import climbing, descending
-from fargate_workers_toolkit.simulation.builtin_loads import built_in
-from fargate_workers_toolkit.simulation.planner import find_code
-from fargate_workers_toolkit.simulation.reading import read_service
+from fargate_workers_toolkit.simulation.control.planner import find_code
+from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.simulate import simulate
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 from fargate_workers_toolkit.template import Assembly
 from tests.unit.stack_facts import Facts, image
 

@@ -9,7 +9,7 @@ import typer
 from fargate_workers_toolkit.local.command import local
 from fargate_workers_toolkit.local.errors import LocalError
 from fargate_workers_toolkit.simulation.command import simulate
-from fargate_workers_toolkit.simulation.recommend_command import recommend
+from fargate_workers_toolkit.simulation.recommending.command import recommend
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(local, name="local")

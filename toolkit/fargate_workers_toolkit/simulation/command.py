@@ -11,21 +11,21 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fargate_workers_toolkit.simulation.builtin_loads import BUILT_IN, WORK_SECONDS, built_in, steady
 from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.figures import FIGURES
 from fargate_workers_toolkit.simulation.limits import Limit, limits_of
-from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.load_files import load_from_csv
+from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, WORK_SECONDS, built_in, steady
+from fargate_workers_toolkit.simulation.loads.files import load_from_csv
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.page import page as page_of
-from fargate_workers_toolkit.simulation.plot import plot as plot_of
+from fargate_workers_toolkit.simulation.pictures.page import page as page_of
+from fargate_workers_toolkit.simulation.pictures.plot import plot as plot_of
 from fargate_workers_toolkit.simulation.reaction import refuse_too_short, refuse_unreachable
-from fargate_workers_toolkit.simulation.reading import read_service
 from fargate_workers_toolkit.simulation.report import show
 from fargate_workers_toolkit.simulation.simulate import DEFAULTS, Engine
 from fargate_workers_toolkit.simulation.simulate import simulate as run
 from fargate_workers_toolkit.simulation.study import Study
+from fargate_workers_toolkit.simulation.templates.reading import read_service
 
 DEFAULT_LOAD = "burst"
 MOST_A_SECOND = 1_000_000

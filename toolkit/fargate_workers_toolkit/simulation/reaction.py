@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.control.metric_feed import minutes_late
 from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.limits import missed_percent
-from fargate_workers_toolkit.simulation.load import Load
-from fargate_workers_toolkit.simulation.metric_feed import minutes_late
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.recommend_policies import Warm
+from fargate_workers_toolkit.simulation.recommending.policies import Warm
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import Engine, simulate
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fargate_workers_toolkit.simulation.figures import FIGURES, Figure
 from fargate_workers_toolkit.simulation.limits import Limit
-from fargate_workers_toolkit.simulation.moments import clock, moments_that_mattered
+from fargate_workers_toolkit.simulation.pictures.moments import clock, moments_that_mattered
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.study import Study
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.control import Control, Planner
+from fargate_workers_toolkit.simulation.control.control import Control, Planner
+from fargate_workers_toolkit.simulation.control.planner import WorkerPlanner
+from fargate_workers_toolkit.simulation.engines.exact import run_exact
+from fargate_workers_toolkit.simulation.engines.fluid import run_fluid
 from fargate_workers_toolkit.simulation.errors import SimulationError
-from fargate_workers_toolkit.simulation.exact import run_exact
-from fargate_workers_toolkit.simulation.fluid import run_fluid
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
-from fargate_workers_toolkit.simulation.planner import WorkerPlanner
 from fargate_workers_toolkit.simulation.result import Prices, Result
 
 Engine = Literal["fluid", "exact"]

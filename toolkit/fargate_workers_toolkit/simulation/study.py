@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fargate_workers_toolkit.simulation.load import Load
+from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.result import Result
 

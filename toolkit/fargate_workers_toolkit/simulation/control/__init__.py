@@ -1,0 +1,1 @@
+"""What decides, once a minute, how many tasks there should be."""

@@ -1,0 +1,83 @@
+"""An alarm at work: fetches its datapoints every minute and keeps its state."""
+
+from collections.abc import Callable, Sequence
+
+from fargate_workers_toolkit.semantics.alarm_evaluation import (
+    EXTRA_DATAPOINTS,
+    MissingData,
+    State,
+    comparison_named,
+    state_of,
+)
+from fargate_workers_toolkit.simulation.control.metric_feed import Feed, Values
+from fargate_workers_toolkit.simulation.model import Alarm, Query
+
+
+class Watching:
+    """The state of one alarm.
+
+    metric: Its newest real datapoint. evaluated: Those of its evaluation periods, oldest first. Policies go by them.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        query: Query,
+        *,
+        name: str,
+        comparison: str,
+        threshold: float,
+        evaluation_periods: int,
+        datapoints_to_alarm: int,
+        missing_data: MissingData = "missing",
+    ) -> None:
+        self.name = name
+        self.threshold = threshold
+        self.state: State = "INSUFFICIENT_DATA"
+        self.metric: float | None = None
+        self.evaluated: Sequence[float] = ()
+        self._breaches = comparison_named(comparison)
+        self._periods = evaluation_periods
+        self._needed = datapoints_to_alarm
+        self._missing_data: MissingData = missing_data
+        self._datapoints: Callable[[], Values] = feed.datapoints(query, count=evaluation_periods + EXTRA_DATAPOINTS)
+
+    @classmethod
+    def of(cls, feed: Feed, alarm: Alarm) -> "Watching":
+        return cls(
+            feed,
+            alarm.query,
+            name=alarm.name,
+            comparison=alarm.comparison,
+            threshold=alarm.threshold,
+            evaluation_periods=alarm.evaluation_periods,
+            datapoints_to_alarm=alarm.datapoints_to_alarm,
+            missing_data=alarm.missing_data,
+        )
+
+    def evaluate(self) -> bool:
+        """Evaluates once more; whether the state changed."""
+        breaches, threshold = self._breaches, self.threshold
+        values = self._datapoints()
+        newest: float | None = None
+        for value in reversed(values):
+            if value is not None:
+                newest = value
+                break
+        self.metric = newest
+        if self._periods == 1 and newest is not None:
+            # What `state_of` says of one period, without the lists.
+            self.evaluated = (newest,)
+            state = "ALARM" if breaches(newest, threshold) else "OK"
+        else:
+            self.evaluated = [value for value in values if value is not None][-self._periods :]
+            state = state_of(
+                [None if value is None else breaches(value, threshold) for value in values],
+                evaluation_periods=self._periods,
+                datapoints_to_alarm=self._needed,
+                missing_data=self._missing_data,
+            )
+        if state is None or state == self.state:
+            return False
+        self.state = state
+        return True

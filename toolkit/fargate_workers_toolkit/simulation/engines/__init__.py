@@ -1,0 +1,1 @@
+"""Two ways to work messages off: fluid, in parts of messages, and exact, one by one."""

@@ -1,0 +1,1 @@
+"""The search for the cheapest policy that keeps an SLO."""

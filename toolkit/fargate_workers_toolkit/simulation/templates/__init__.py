@@ -1,0 +1,1 @@
+"""From a synthesized template to a service that can be simulated."""
