@@ -36,9 +36,14 @@ def explain(where: str, model: type[BaseModel], error: ValidationError) -> str:
     """Say the first mistake in `error`. A misspelt key comes first: the key it stands for is missing because of it."""
     details = error.errors(include_url=False)
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(_bare_or_quoted(str(part)) for part in first["loc"])
     mistake = _mistake(key, first, model)
     return f"{where}: {key}: {mistake}" if key else f"{where}: {mistake}"
+
+
+def _bare_or_quoted(key: str) -> str:
+    """As TOML has it written: in quotes unless it is of letters, digits, underscores and hyphens."""
+    return key if re.fullmatch(r"[\w-]+", key) else json.dumps(key)
 
 
 def _mistake(key: str, detail: ErrorDetails, model: type[BaseModel]) -> str:

@@ -200,6 +200,10 @@ MISTAKES = {
         f'name = "prod"\n{SMALLEST}',
         "name: an environment is called like its file; remove this line.",
     ),
+    "a key of two lines": (
+        f'{SMALLEST}[removal]\n"\\n" = 1\n',
+        'removal."\\n": unknown key. Known: allow_data_loss, confirm.',
+    ),
     "no TOML": (
         "[network\n",
         "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 9).",
