@@ -21,6 +21,8 @@ from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.pictures.page import page as page_of
 from fargate_workers_toolkit.simulation.pictures.plot import plot as plot_of
 from fargate_workers_toolkit.simulation.reaction import refuse_too_short, refuse_unreachable
+from fargate_workers_toolkit.simulation.recommending.policies import ForLatency
+from fargate_workers_toolkit.simulation.recommending.policy_line import BEGINS, policy_of
 from fargate_workers_toolkit.simulation.report import show
 from fargate_workers_toolkit.simulation.simulate import DEFAULTS, Engine
 from fargate_workers_toolkit.simulation.simulate import simulate as run
@@ -57,7 +59,13 @@ Slo = Annotated[
 ]
 EngineName = Annotated[Engine, typer.Option(help="fluid: fast. exact: each message by itself.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of all chance: the same seed gives the same result.")]
-Compare = Annotated[Path | None, typer.Option(help="Another template or assembly, told beside the first.")]
+Compare = Annotated[
+    str | None,
+    typer.Option(
+        help="Told beside the first: another template or assembly, or another policy for the same service, such as "
+        "'Scaling.on_queue_depth({100: 2}, max_tasks=20)'."
+    ),
+]
 MaxMiss = Annotated[
     float | None, typer.Option(min=0, max=100, help="End with 1 if more percent of the messages are too old.")
 ]
@@ -93,17 +101,19 @@ def simulate(
     """
     try:
         work = load_of(load, rate=rate, work_seconds=work_seconds, interval=interval, seed=seed)
-        paths = [cdk_out] if compare is None else [cdk_out, compare]
-        services = [read_service(path, name=service) for path in paths]
-        promised = slo_of(services[0], slo)
+        first = read_service(cdk_out, name=service)
+        services = [(str(cdk_out), first)]
+        if compare is not None:
+            services.append((compare, _compared(compare, first, name=service)))
+        promised = slo_of(first, slo)
         refuse_too_short(work, slo=promised)
         studies: list[Study] = []
         with Console(stderr=True).status("Simulating ..."):
-            for path, each in zip(paths, services, strict=True):
+            for title, each in services:
                 result = run(each, work, slo=promised, engine=engine, seed=seed)
-                studies.append(Study(title=str(path), service=each, load=work, result=result))
+                studies.append(Study(title=title, service=each, load=work, result=result))
         refuse_unreachable(
-            services[0],
+            first,
             work,
             studies[0].result,
             assumptions=DEFAULTS,
@@ -126,6 +136,16 @@ def simulate(
         show(Console(width=None if sys.stdout.isatty() else 120, highlight=False), studies, limits)
     if not all(limit.kept for limit in limits):
         raise typer.Exit(1)
+
+
+def _compared(what: str, first: ScaledService, *, name: str | None) -> ScaledService:
+    """The service of another template, or the first one scaled by another policy."""
+    if not what.startswith(BEGINS):
+        return read_service(Path(what), name=name)
+    policy = policy_of(what)
+    if isinstance(policy, ForLatency) and not policy.fits(first):
+        raise SimulationError(f"{what} is refused at synthesis: its tasks cannot keep that latency; raise min_tasks.")
+    return policy.applied(first)
 
 
 def _write(path: Path, content: bytes) -> None:
