@@ -205,3 +205,21 @@ def test_two_templates_are_told_side_by_side_with_the_difference(tmp_path: Path)
 def test_a_second_template_that_is_none_gets_one_sentence(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent")
     assert "neither a cloud assembly" in refused(scaled(tmp_path), "--compare", absent, "--slo", "300")
+
+
+def test_another_policy_for_the_same_service_is_told_beside_the_template(tmp_path: Path) -> None:
+    line = "Scaling.on_queue_depth({100: 20}, max_tasks=50)"
+    shown = simulate(scaled(tmp_path), "--compare", line, "--load", wave(tmp_path), "--slo", "600", "--json")
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout)["difference"]["p99"] < 0
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("Scaling.by_magic()", "no Scaling.by_magic"),
+        ("Scaling.for_latency(acceptable_latency=Duration.seconds(20))", "raise min_tasks"),
+    ],
+)
+def test_a_policy_that_cannot_be_had_gets_one_sentence(tmp_path: Path, line: str, sentence: str) -> None:
+    assert sentence in refused(scaled(tmp_path), "--compare", line, "--slo", "300")
