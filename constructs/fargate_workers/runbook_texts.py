@@ -28,6 +28,10 @@ _REDRIVE = (
     "`aws lambda invoke --cli-binary-format raw-in-base64-out --function-name <redrive function> "
     '--payload \'{"action":"start","queue":"<worker>"}\' /dev/stdout`'
 )
+_PLAN_ONCE = (
+    "`aws lambda invoke --cli-binary-format raw-in-base64-out --function-name <function> --payload "
+    "\"$(aws events list-targets-by-rule --rule <rule> --query 'Targets[0].Input' --output text)\" /dev/stdout`"
+)
 _TASKS = "`aws ecs describe-services --cluster <cluster> --services <service> --query 'services[0].events[:10]'`"
 _STOPPED = (
     "`aws ecs list-tasks --cluster <cluster> --desired-status STOPPED`, then "
@@ -343,8 +347,8 @@ TEXTS: dict[str, RunbookText] = {
             "--cluster <cluster> --service <service> --desired-count <tasks>`. It stays so until there are plans.",
             "Look at the rule: `aws events list-rule-names-by-target --target-arn <function's ARN>`, then "
             "`aws events describe-rule --name <rule>`; it should be ENABLED.",
-            "Run it once: `aws lambda invoke --function-name <function> /dev/stdout`. If that works, the fault is in "
-            "the rule or its permission: deploy the stack again.",
+            f"Run it once: {_PLAN_ONCE}. If that works, the fault is in the rule or its permission: deploy the stack "
+            "again.",
         ),
         over="There is a plan every minute again; the first one brings each worker to the tasks it needs.",
     ),
@@ -360,7 +364,7 @@ TEXTS: dict[str, RunbookText] = {
             "Is work piling up for the worker it names? Then set its tasks by hand first: `aws ecs update-service "
             "--cluster <cluster> --service <service> --desired-count <tasks>`.",
             "Mend what the error names; a stack that has drifted is mended by deploying it again.",
-            "Run it once: `aws lambda invoke --function-name <function> /dev/stdout`.",
+            f"Run it once: {_PLAN_ONCE}.",
         ),
         over="Three minutes without an error have passed.",
     ),

@@ -1,7 +1,8 @@
 """The steps of a worker, seen from outside: each request sent and answered, each handler begun, each effect made.
 
 A step's name counts its kind: `DeleteMessageBatch 1 sent`. "Sent" is the moment before: the request is made and signed,
-and AWS has not seen it. "Answered" is the moment after: AWS has done it, and nobody here has acted on it.
+and AWS has not seen it. "Answered" is the moment after: AWS has done it, and nobody here has acted on it. Before an
+answer that is a refusal comes a step "refused": AWS has not done it.
 """
 
 import threading
@@ -56,5 +57,8 @@ class Steps:
     def _sent(self, event_name: str, **_: Any) -> None:
         self.reach(event_name.rsplit(".", 1)[-1], "sent")
 
-    def _answered(self, event_name: str, **_: Any) -> None:
-        self.reach(event_name.rsplit(".", 1)[-1], "answered")
+    def _answered(self, event_name: str, *, parsed_response: dict[str, Any] | None, **_: Any) -> None:
+        operation = event_name.rsplit(".", 1)[-1]
+        if parsed_response is None or "Error" in parsed_response:
+            self.reach(operation, "refused")
+        self.reach(operation, "answered")

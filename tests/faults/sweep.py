@@ -91,13 +91,20 @@ class Run:
     @property
     def effect_made(self) -> bool:
         """The first process made the effect."""
-        return "effect 1 made" in self.first.steps() or "TransactWriteItems 1 answered" in self.first.steps()
+        return "effect 1 made" in self.first.steps() or self.transacted
+
+    @property
+    def transacted(self) -> bool:
+        """It was told that effect and record are there: one transaction was not refused."""
+        steps = [step.split() for step in self.first.steps()]
+        moments = [step[2] for step in steps if step[0] == "TransactWriteItems"]
+        return moments.count("answered") > moments.count("refused")
 
     @property
     def recorded(self) -> bool:
         """It was told that the effect is on record: in the claims, or without them, by the queue."""
         steps = self.first.steps()
-        if "TransactWriteItems 1 answered" in steps:
+        if self.transacted:
             return True
         record = "DeleteMessageBatch" if self.case[1] == "none" else CLAIM_REQUESTS
         after = steps[steps.index("effect 1 made") :] if self.effect_made else []
