@@ -2,24 +2,21 @@
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from statistics import mean
 
 import numpy as np
 import pytest
-from aws_cdk import App, Duration, Stack
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import Duration
 
 from benchmarks.scaling.contestants import most_tasks
 from benchmarks.scaling.five_loads import SEEDS, Score, queue_of, results, score
-from fargate_workers import QueueWorker, Scaling, WorkerCluster
+from fargate_workers import Scaling
 from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService, Task
 from fargate_workers_toolkit.simulation.result import Result
 from fargate_workers_toolkit.simulation.simulate import simulate
-from fargate_workers_toolkit.simulation.templates.reading import read_services
-from tests.unit.stack_facts import image
+from tests.simulation.synthesized import synthesized
 
 
 def scaling(*, milliseconds: int = 500, min_tasks: int = 1, minutes: int = 5) -> Scaling:
@@ -34,28 +31,15 @@ def scaling(*, milliseconds: int = 500, min_tasks: int = 1, minutes: int = 5) ->
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ScaledService]:
-    folder = tmp_path_factory.mktemp("cdk.out")
-    app = App(outdir=str(folder), context={"aws:cdk:enable-path-metadata": True})
-    stack = Stack(app, "Workers")
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack, "Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"], private_subnet_ids=["subnet-1"]
-    )
-    cluster = WorkerCluster(stack, "Cluster", network="nat", vpc=vpc)
+    """As the planner is scored: five tasks to begin with, and none that fetches ahead."""
     scalings = {
         "Orders": scaling(),
         "Guessed": scaling(milliseconds=100),
         "Patient": scaling(minutes=30),
         "Drip": scaling(milliseconds=20_000, min_tasks=0),
     }
-    for name, each in scalings.items():
-        QueueWorker(stack, name, cluster=cluster, image=image(), concurrency=1, scaling=each)
-    app.synth()
-    return {service.name.split("/")[-1]: service for service in read(folder)}
-
-
-def read(folder: Path) -> list[ScaledService]:
-    """As the planner is scored: five tasks to begin with, and none that fetches ahead."""
-    return [replace(service, initial_tasks=5, task=Task(protected=True)) for service in read_services(folder)]
+    read = synthesized(scalings, tmp_path_factory.mktemp("cdk.out"))
+    return {name: replace(service, initial_tasks=5, task=Task(protected=True)) for name, service in read.items()}
 
 
 def run(service: ScaledService, load: Load, queue: Queue, seed: int) -> Result:

@@ -3,36 +3,24 @@
 from typing import Literal
 
 import pytest
-from aws_cdk import App, Duration, Stack
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import Duration
 
-from fargate_workers import QueueWorker, Scaling, WorkerCluster
+from fargate_workers import Scaling
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.simulate import simulate
-from fargate_workers_toolkit.simulation.templates.reading import read_service
-from tests.unit.stack_facts import image
+from tests.simulation.synthesized import synthesized
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ScaledService]:
-    folder = tmp_path_factory.mktemp("cdk.out")
-    app = App(outdir=str(folder), context={"aws:cdk:enable-path-metadata": True})
-    stack = Stack(app, "Workers")
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack, "Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"], private_subnet_ids=["subnet-1"]
-    )
-    cluster = WorkerCluster(stack, "Cluster", network="nat", vpc=vpc)
     scalings = {
         "steps": Scaling.on_queue_depth(min_tasks=0, max_tasks=50),
         "backlog": Scaling.on_backlog_per_task(600, min_tasks=0, max_tasks=50),
         "math": Scaling.for_latency(function=False, processing_time=Duration.millis(500), min_tasks=0, max_tasks=50),
     }
-    for name, scaling in scalings.items():
-        QueueWorker(stack, name, cluster=cluster, image=image(), concurrency=1, scaling=scaling)
-    app.synth()
-    return {name: read_service(folder, name=f"Workers/{name}") for name in scalings}
+    return synthesized(scalings, tmp_path_factory.mktemp("cdk.out"))
 
 
 @pytest.mark.parametrize("load", ["drip", "burst"])
