@@ -85,8 +85,12 @@ class Stand:
     """
 
     def __init__(self, *, latency_milliseconds: float = 8) -> None:
+        self._start("benchmarks.worker.server", f"--latency-milliseconds={latency_milliseconds}")
+
+    def _start(self, module: str, *options: str) -> None:
+        """Start the server, which prints its port."""
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker.server", f"--latency-milliseconds={latency_milliseconds}"],
+            [sys.executable, "-m", module, *options],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -4,8 +4,6 @@ import json
 import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +11,7 @@ from typing import Any
 
 import boto3
 
-from benchmarks.worker.server import HOST
-from benchmarks.worker.stand import CLIENT, ROOT, Stand, StandQueue
+from benchmarks.worker.stand import CLIENT, Stand, StandQueue
 from tests.chaos.checker import Observed, Verdict, check
 from tests.chaos.history import Event, History, history
 from tests.chaos.worker import Plan, work
@@ -64,16 +61,7 @@ class ChaosStand(Stand):
     """The server that loses answers, in a process of its own."""
 
     def __init__(self, *, seed: int) -> None:
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.server", "--lose=0.005", f"--seed={seed}"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._server.stdout is not None
-        self.endpoint = f"http://{HOST}:{int(self._server.stdout.readline())}"
-        self._queues = 0
+        self._start("tests.chaos.server", "--lose=0.005", f"--seed={seed}")
 
     @property
     def answered(self) -> int:
