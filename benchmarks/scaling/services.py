@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Literal
 
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy
@@ -11,7 +9,6 @@ from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.model import (
     Alarm,
     Metric,
-    PlannerUse,
     Query,
     Queue,
     ScaledService,
@@ -19,6 +16,7 @@ from fargate_workers_toolkit.simulation.model import (
     Task,
     Tracking,
 )
+from fargate_workers_toolkit.simulation.recommending.policies import ForLatency
 from scaling_planner import arithmetic
 
 
@@ -128,46 +126,7 @@ def for_latency(
     task: Task | None = None,
 ) -> ScaledService:
     """This project's own: 300 s of acceptable latency, by the planner's arithmetic as it is deployed."""
-    policy = {
-        "acceptable_latency": 300,
-        "processing_time": processing_time,
-        "min_tasks": min_tasks,
-        "max_tasks": 50,
-        "mode": mode,
-    }
-    return ScaledService(
-        name="Orders",
-        bounds=Bounds(min_tasks, 50),
-        initial_tasks=5,
-        queue=queue,
-        task=task or Task(protected=True),
-        steps={
-            "Out": StepPolicy(adjustment_type="ChangeInCapacity", steps=_ladder(+1), cooldown=0),
-            "In": StepPolicy(adjustment_type="ChangeInCapacity", steps=_ladder(-1), cooldown=60),
-        },
-        alarms=[
-            _gap_alarm("Out", "capacity_gap", "GreaterThanOrEqualToThreshold", 1),
-            _gap_alarm("In", "capacity_gap_in", "LessThanOrEqualToThreshold", -1),
-        ],
-        planner=PlannerUse(worker="Orders", policy=policy, code=Path(arithmetic.__file__)),
+    policy = ForLatency(
+        acceptable_latency=300, processing_time=processing_time, min_tasks=min_tasks, max_tasks=50, mode=mode
     )
-
-
-def _ladder(sign: Literal[1, -1]) -> list[Step]:
-    ends = [*arithmetic.LADDER[1:], float("inf")]
-    bounds = [(sign * (change - 1), sign * (end - 1)) for change, end in zip(arithmetic.LADDER, ends, strict=True)]
-    return [
-        Step(adjustment=sign * change, lower=min(edges), upper=max(edges))
-        for change, edges in zip(arithmetic.LADDER, bounds, strict=True)
-    ]
-
-
-def _gap_alarm(name: str, source: Source, comparison: str, threshold: int) -> Alarm:
-    return Alarm(
-        name=name,
-        query=query(source),
-        comparison=comparison,
-        threshold=threshold,
-        missing_data="notBreaching",
-        policies=[name],
-    )
+    return replace(policy.applied(fixed(5, queue=queue, task=task or Task(protected=True))), name="Orders")
