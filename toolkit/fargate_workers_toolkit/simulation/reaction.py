@@ -1,6 +1,7 @@
 """How soon a service can react, and how many tasks would make up for it."""
 
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -45,13 +46,7 @@ def warm_tasks(load: Load, *, slo: float, concurrency: int) -> int | None:
         waiting = ahead - np.minimum(np.minimum.accumulate(ahead), 0)
         return float(waiting.max()) <= tasks * patience
 
-    least, most = 0, 1
-    while not suffice(most):
-        least, most = most, 2 * most
-    while most - least > 1:
-        middle = (least + most) // 2
-        least, most = (least, middle) if suffice(middle) else (middle, most)
-    return most
+    return fewest(1, sys.maxsize, suffice=suffice)
 
 
 def fewest(least: int, most: int, *, suffice: Callable[[int], bool]) -> int | None:
