@@ -104,7 +104,9 @@ class ScalingTarget:
 
         A threshold below 0 is reached from above. `metadata` says in the template who publishes the metric, and how.
         """
-        policy = self._step_policy(name, kind="ChangeInCapacity", adjustments=adjustments, cooldown=cooldown)
+        policy = self._step_policy(
+            name, kind="ChangeInCapacity", adjustments=adjustments, cooldown=cooldown, aggregation="Maximum"
+        )
         policy.add_metadata("fargate-workers", metadata)
         _Alarm(
             self._scope,
@@ -153,7 +155,7 @@ class ScalingTarget:
         kind: AdjustmentType,
         adjustments: Sequence[Adjustment],
         cooldown: int,
-        aggregation: Aggregation = "Maximum",
+        aggregation: Aggregation,
     ) -> autoscaling.CfnScalingPolicy:
         return _Policy(
             self._scope,
