@@ -13,18 +13,8 @@ Item = dict[str, dict[str, str]]
 Values = Mapping[str, dict[str, str]]
 
 
-class TransactionCanceled(ClientError):  # noqa: N818  AWS's name, but for its ending
-    pass
-
-
-class Exceptions:
-    TransactionCanceledException = TransactionCanceled
-
-
 class DynamoDbTable:
     """One table with the key `pk`, whatever the calls name it."""
-
-    exceptions = Exceptions
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
@@ -49,7 +39,7 @@ class DynamoDbTable:
             reasons.append({"Code": "None"} if self._holds(write, old) else refused)
         if any(reason["Code"] != "None" for reason in reasons):
             error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-            raise TransactionCanceled(error, "TransactWriteItems")  # type: ignore[arg-type]
+            raise ClientError(error, "TransactWriteItems")  # type: ignore[arg-type]
         for entry in TransactItems:
             ((kind, write),) = entry.items()
             if kind == "Update":

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.errorfactory import ClientExceptionsFactory
 from botocore.exceptions import ClientError
 
 from fargate_workers_runtime.claims import TransactionalClaims
@@ -119,7 +120,6 @@ class LosesFirstAnswer:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self.exceptions = client.exceptions
 
     def update_item(self, **call: Any) -> Any:
         return self._client.update_item(**call)
@@ -136,6 +136,20 @@ def test_a_transaction_whose_answer_is_lost_happens_once_and_is_known_again(
     claims.claim("k", owner="a", seconds=120)
     assert claims.complete_with("k", owner="a", items=[ship(order), put(order + "2", if_new=True)])
     assert shipped(client, order) == 1
+
+
+def test_a_refusal_is_known_when_another_thread_has_just_made_the_classes_of_errors_anew(
+    claims: DynamoDbClaims, client: Any, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two threads that meet a client's first error make them twice, and one raises what the other does not know.
+    monkeypatch.setattr(type(client), "exceptions", property(lambda client: client._load_exceptions()))
+    monkeypatch.setattr(client._exceptions_factory, "create_client_exceptions", _made_anew)
+    claims.claim("k", owner="b", seconds=120)
+    assert not claims.complete_with("k", owner="a", items=[put(order)])
+
+
+def _made_anew(service_model: Any) -> Any:
+    return ClientExceptionsFactory().create_client_exceptions(service_model)
 
 
 @pytest.fixture(params=["memory", "moto"])

@@ -111,7 +111,7 @@ class DynamoDbClaims:
         writes = cast("list[TransactWriteItemTypeDef]", [*items, {"Update": completion}])
         try:
             self._client.transact_write_items(TransactItems=writes)
-        except self._client.exceptions.TransactionCanceledException as error:
+        except ClientError as error:  # by its reasons: two threads may each make a class TransactionCanceledException
             ours = cast("dict[str, Any]", error.response).get("CancellationReasons", [{}])[-1]
             if ours.get("Code") != "ConditionalCheckFailed":
                 raise
