@@ -158,12 +158,13 @@ def _wish(policy: Policy, seen: Observation, *, seconds: float) -> _Wish:
     loads = loads_of(seen.arrivals, window=_window(latency, seconds), task_seconds=task_seconds)
     load = next(loads, None)
     if load is None:
-        load = newest = 0.0
+        load = highest = 0.0
         out, kept, reason = drain, desired, "work waits"
     else:
         newest = _newest(seen.arrivals) * task_seconds / 60
+        highest = max(load, newest)
         out, reason = load + drain, "more load" if load > drain else "work waits"
-        growth = max(0.0, max(load, newest) - desired) * REACTION
+        growth = max(0.0, highest - desired) * REACTION
         wait = (waiting + growth) / max(1, desired)
         if wait > until_late and newest > load:
             out, reason = newest + drain, "rate jumped"
@@ -176,7 +177,7 @@ def _wish(policy: Policy, seen: Observation, *, seconds: float) -> _Wish:
         if hurry > out:
             out, reason = hurry, "messages are late"
     # More tasks than messages, with those that come until the tasks have started, would find nothing to do.
-    coming = max(load, newest) / seconds * REACTION if seconds else 0.0
+    coming = highest / seconds * REACTION if seconds else 0.0
     return _Wish(min(out, (seen.visible + seen.in_flight) / policy.concurrency + coming), kept, reason)
 
 
@@ -184,7 +185,8 @@ def _kept(loads: Iterable[float], *, desired: int, drain: float, room: float) ->
     """The tasks to keep, given the loads of the last minutes, newest first: all of them while a surplus is cheap."""
     highest = 0.0
     for minutes, load in enumerate(loads, start=1):
-        highest = max(highest, load)
+        if load > highest:
+            highest = load
         kept = highest * (1 + room) + drain
         surplus = desired - math.ceil(kept)
         if surplus <= 0:
@@ -246,9 +248,10 @@ def work_of_queue(in_flight: Sequence[float | None], deleted: Sequence[float | N
 def loads_of(arrivals: Sequence[float | None], *, window: int, task_seconds: float) -> Iterator[float]:
     """The mean load of `window` minutes, as it was in each of the last HOLD minutes, newest first; none if unknown."""
     for end in range(len(arrivals), max(0, len(arrivals) - HOLD), -1):
-        known = [count for count in arrivals[max(0, end - window) : end] if count is not None]
+        minutes = arrivals[max(0, end - window) : end]
+        known = len(minutes) - minutes.count(None)
         if known:
-            yield sum(known) * task_seconds / 60 / len(known)
+            yield sum(filter(None, minutes)) * task_seconds / 60 / known
         elif end == len(arrivals):
             return
 

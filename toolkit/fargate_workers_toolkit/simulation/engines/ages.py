@@ -38,23 +38,28 @@ def _merged(
     """The parts of those seconds in which something waits. Between two levels of the merged curves lies one part."""
     if not len(seconds):
         return np.zeros(0), seconds, seconds
-    levels = np.concatenate((entered[seconds + 1], begun[seconds + 1]))
-    order = np.argsort(levels, kind="stable")
-    levels = levels[order]
-    of_entered = (order < len(seconds)).astype(np.int64)
+    levels, of_entered = _levels(entered[seconds + 1], begun[seconds + 1])
     # How many levels of each curve lie below a part: the seconds in which it entered and began.
-    below = np.cumsum(of_entered) - of_entered
-    below_begun = np.arange(len(order))
+    below = np.cumsum(of_entered, dtype=np.int32)
+    below -= of_entered
+    below_begun = np.arange(len(levels), dtype=np.int32)
     below_begun -= below
     # From where one of the curves has ended there are no parts.
     end = min(int(np.searchsorted(below, len(seconds))), int(np.searchsorted(below_begun, len(seconds))))
-    enters, begins = seconds[below[:end]], seconds[below_begun[:end]]
+    enters = seconds[below[:end]]
     # What lies below the second's own entries belongs to seconds in which nothing waited.
     messages = entered[enters]
     np.maximum(messages[1:], levels[: end - 1], out=messages[1:])
     np.subtract(levels[:end], messages, out=messages)
     some = np.flatnonzero(messages > 0)
-    return messages[some], enters[some], begins[some]
+    return messages[some], enters[some], seconds[below_begun[some]]
+
+
+def _levels(entered: Curve, begun: Curve) -> tuple[Curve, NDArray[np.bool_]]:
+    """Those of both curves, the lowest first, and which are of the first."""
+    levels = np.concatenate((entered, begun))
+    order = np.argsort(levels, kind="stable")
+    return levels[order], order < len(entered)
 
 
 class Ages:

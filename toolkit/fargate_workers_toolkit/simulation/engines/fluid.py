@@ -78,6 +78,7 @@ class _Run:
         self._begun = 0.0
         self._begun_by_minute: list[float] = []
         self._finished = 0.0
+        self._oldest = 0
         self._killed = 0
         self._killed_at: dict[int, int] = {}
         self._doomed = 0.0
@@ -235,7 +236,9 @@ class _Run:
     def _oldest_age(self, second: int) -> float:
         """Of what is not done, in whole seconds, as SQS reports it."""
         entered, failures = self._queue.entered, self._failures
-        after = int(entered[: second + 1].searchsorted(self._finished + 1e-9, side="right"))
+        # What was done a minute ago is done.
+        after = self._oldest + int(entered[self._oldest : second + 1].searchsorted(self._finished + 1e-9, side="right"))
+        self._oldest = after
         if failures is not None:
             return math.floor(max(second - failures.oldest_sent(after - 1, second), 0))
         if after > second:
@@ -255,7 +258,8 @@ class _Run:
         queue, load, failures = self._queue, self._load, self._failures
         seconds = load.seconds
         self._slots[0] = self._slots[1]
-        finished = np.maximum.accumulate(queue.finished(0, seconds, work=self._delay()))
+        finished = queue.finished(0, seconds, work=self._delay())
+        np.maximum.accumulate(finished, out=finished)
         curve = begun(queue.entered, finished, self._slots)
         parts = _without_expired(segments(queue.entered, curve), queue.expired)
         parts = _without_killed(parts, self._killed_at)
@@ -298,19 +302,18 @@ class _Run:
             return
         if self._load.outage is not None:
             messages = messages * ~self._load.outage[parts.begun]
-        total = failures.counts.sum(axis=(0, 1))
         # Of most seconds only fresh healthy messages enter; the others are told apart by what enters in them.
-        mixed = (total > failures.counts[0, 0])[parts.entered]
-        plain = ~mixed
-        self._by_work(ages, parts.begun[plain], waits[plain], messages[plain])
+        mixed = failures.mixed[parts.entered]
+        self._by_work(ages, parts.begun, waits, np.where(mixed, 0.0, messages))
         entered, begun, waits, messages = parts.entered[mixed], parts.begun[mixed], waits[mixed], messages[mixed]
-        for receives in range(failures.deepest):
-            counts = failures.counts[receives, 0]
-            some = np.flatnonzero(counts[entered] > 0)
-            at = entered[some]
+        kinds = failures.counts[: failures.deepest, :, entered]
+        total = kinds.sum(axis=(0, 1))
+        for receives, counts in enumerate(kinds[:, 0]):
+            some = np.flatnonzero(counts > 0)
+            at, share = entered[some], counts[some]
             # How long ago messages of this kind had been sent when they came into sight.
-            before = at - failures.moments[receives, 0, at] / counts[at]
-            self._by_work(ages, begun[some], waits[some] + np.rint(before), messages[some] * counts[at] / total[at])
+            before = at - failures.moments[receives, 0, at] / share
+            self._by_work(ages, begun[some], waits[some] + np.rint(before), messages[some] * share / total[some])
 
     def _by_work(
         self,

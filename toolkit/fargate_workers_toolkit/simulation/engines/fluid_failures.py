@@ -16,7 +16,7 @@ from fargate_workers_toolkit.simulation.loads.load import Load
 MOST_RECEIVES = 64
 
 Kinds = NDArray[np.float64]
-"""By receives so far, by healthy (0) or poison (1), by second."""
+"""Messages (0) and the sum of the moments they were sent at (1); by receives so far, healthy or poison, and second."""
 
 
 class FluidFailures:
@@ -28,22 +28,21 @@ class FluidFailures:
     def __init__(self, load: Load, *, visibility_timeout: float, max_receive_count: int | None) -> None:
         self._timeout = max(1, math.ceil(visibility_timeout))
         self._endless = max_receive_count is None
+        # Poison that comes back for ever needs no telling apart.
+        self._mingled = self._endless and load.poison is not None
         self._receives = MOST_RECEIVES if max_receive_count is None else max_receive_count
         kinds = 1 if load.poison is None else 2
         # Room for what comes back after the end.
         length = load.seconds + self._timeout + 60
-        self.counts: Kinds = np.zeros((self._receives, kinds, length))
-        # Not zeros_like: of what is never written, zeros takes no memory and no time.
-        self.moments: Kinds = np.zeros(self.counts.shape)
+        self._entered: Kinds = np.zeros((2, self._receives, kinds, length))
+        self.counts, self.moments = self._entered
         self._back: Curve = np.zeros(length)
         self._dead: Curve = np.zeros(length)
         for kind, arrivals in enumerate((load.arrivals, load.poison)):
             if arrivals is not None:
                 self.counts[0, kind, : load.seconds] = arrivals
-                self.moments[0, kind, : load.seconds] = arrivals * np.arange(load.seconds)
-        self._entered: Kinds = np.zeros((self._receives, kinds, load.seconds + 1))
-        self._sent: Kinds = np.zeros(self._entered.shape)
-        self._filled = 0
+                np.multiply(arrivals, np.arange(load.seconds), out=self.moments[0, kind, : load.seconds])
+        self._poison = load.poison
         self._most = 1
         self._outage = np.zeros(load.seconds, dtype=np.bool_) if load.outage is None else load.outage
         trouble = self._outage if load.poison is None else self._outage | (load.poison > 0)
@@ -61,6 +60,14 @@ class FluidFailures:
     def deepest(self) -> int:
         """How many kinds of receives there were at all."""
         return self._most
+
+    @property
+    def mixed(self) -> NDArray[np.bool_]:
+        """The seconds in which not only fresh healthy messages came into sight."""
+        mixed = self._back > 0
+        if self._poison is not None:
+            mixed[: len(self._poison)] |= self._poison > 0
+        return mixed
 
     @property
     def returned(self) -> float:
@@ -82,11 +89,11 @@ class FluidFailures:
         Those received three times do not count: SQS leaves them out of ApproximateAgeOfOldestMessage.
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         """
-        # Poison that comes back for ever is not told apart from fresh messages, so it is left out at once.
-        kinds = 1 if self._endless else self.counts.shape[1]
-        if self._last_return < since and kinds == self.counts.shape[1]:
+        if self._last_return < since and not self._mingled:
             # Nothing comes back, so the first to enter is the oldest.
             return min(since, now)
+        # Poison that is not told apart from fresh messages is left out at once.
+        kinds = 1 if self._mingled else None
         part = slice(since, now + self._timeout)
         counts, moments = self.counts[:3, :kinds, part].copy(), self.moments[:3, :kinds, part]
         # What has not been sent yet is there too.
@@ -103,80 +110,69 @@ class FluidFailures:
 
     def enter(self, begin: int, end: int, entered: Curve) -> None:
         """Writes what enters the queue in these seconds into its curve."""
-        self._fill(end)
-        most = self._most
-        entered[begin + 1 : end + 1] = self._entered[:most, :, begin + 1 : end + 1].sum(axis=(0, 1))
+        fresh = self.counts[: self._most, :, begin:end].sum(axis=(0, 1))
+        np.cumsum(fresh, out=entered[begin + 1 : end + 1])
+        entered[begin + 1 : end + 1] += entered[begin]
         self._returned += float(self._back[begin:end].sum())
         self._buried += float(self._dead[begin:end].sum())
 
     def work(self, begin: int, *, entered: Curve, begun: Curve, expired: Curve) -> None:
         """Work had begun on messages up to `begun`, from the end of the second before `begin`; schedules what fails."""
-        seconds, most = len(begun) - 1, self._most
+        seconds = len(begun) - 1
         at = np.searchsorted(entered[: begin + seconds + 1], begun, side="left")
         at = np.minimum(np.maximum(at, 1), begin + seconds)
         low = entered[at - 1]
         share = np.minimum(np.maximum((begun - low) / np.maximum(entered[at] - low, 1e-12), 0), 1)
-        counts, moments = (self._between(curve[:most], at, share) for curve in (self._entered, self._sent))
+        failed = self._between(at, share)
         tried = begun[1:] - begun[:-1]
         fails = 1 - np.divide(expired, tried, out=np.zeros(len(tried)), where=tried > 0)
         healthy = fails * self._outage[begin : begin + seconds]
-        for part in (counts, moments):
-            part[:, 0] *= healthy
-            part[:, 1:] *= fails
-        self._schedule(begin + self._timeout, counts, moments)
+        failed[:, :, 0] *= healthy
+        failed[:, :, 1:] *= fails
+        self._schedule(begin + self._timeout, failed)
 
     def come_back(self, second: int, messages: float, *, sent: int) -> None:
         """Messages, sent at that moment and received once, are in sight again from a second on."""
         if second < len(self._back):
-            counts = np.full((1, 1, 1), messages)
-            self._schedule(second, counts, counts * sent)
+            self._schedule(second, np.array([messages, messages * sent]).reshape(2, 1, 1, 1))
         else:
             self._failed += messages
 
-    @staticmethod
-    def _between(curve: Kinds, at: NDArray[np.int64], share: Curve) -> Kinds:
-        """What lies between one place of the curve and the next; a place is a share of the way to the second `at`."""
-        low = curve[:, :, at - 1]
-        places = low + share * (curve[:, :, at] - low)
-        return places[:, :, 1:] - places[:, :, :-1]
+    def _between(self, at: NDArray[np.int64], share: Curve) -> Kinds:
+        """What entered between one place and the next; a place is a share of the second that ends with `at`."""
+        first = at.item(0) - 1
+        each = self._entered[:, : self._most, :, first : at.item(-1)]
+        curve = np.zeros((*each.shape[:3], each.shape[3] + 1))
+        np.cumsum(each, axis=3, out=curve[..., 1:])
+        at = at - first
+        low = curve[..., at - 1]
+        places = low + share * (curve[..., at] - low)
+        return places[..., 1:] - places[..., :-1]
 
-    def _schedule(self, begin: int, counts: Kinds, moments: Kinds) -> None:
-        by_second = counts.sum(axis=(0, 1))
+    def _schedule(self, begin: int, failed: Kinds) -> None:
+        by_second = failed[0].sum(axis=(0, 1))
         if not by_second.any():
             return
         self._failed += float(by_second.sum())
         end, last = begin + len(by_second), self._receives - 1
         self._last_return = max(self._last_return, begin + int(np.flatnonzero(by_second)[-1]))
-        if self._endless and counts.shape[1] > 1:
-            # Poison that comes back for ever needs no telling apart.
-            self.counts[0, 1, begin:end] += counts[0, 1]
-            counts, moments = counts[:, :1], moments[:, :1]
-        kinds, again = counts.shape[1], min(len(counts), last)
-        self.counts[1 : again + 1, :kinds, begin:end] += counts[:again]
-        self.moments[1 : again + 1, :kinds, begin:end] += moments[:again]
-        if len(counts) > last:
+        if self._mingled and failed.shape[2] > 1:
+            self.counts[0, 1, begin:end] += failed[0, 0, 1]
+            failed = failed[:, :, :1]
+        _, receives, kinds, _ = failed.shape
+        again = min(receives, last)
+        self._entered[:, 1 : again + 1, :kinds, begin:end] += failed[:, :again]
+        if receives > last:
             if self._endless:
-                self.counts[last, :kinds, begin:end] += counts[last]
-                self.moments[last, :kinds, begin:end] += moments[last]
+                self._entered[:, last, :kinds, begin:end] += failed[:, last]
             else:
-                dead = counts[last].sum(axis=0)
+                dead = failed[0, last].sum(axis=0)
                 self._dead[begin:end] += dead
                 by_second = by_second - dead
         self._back[begin:end] += by_second
-        deepest = np.flatnonzero(counts.sum(axis=(1, 2)))
+        deepest = np.flatnonzero(failed[0].sum(axis=(1, 2)))
         if len(deepest):
             self._most = max(self._most, min(int(deepest[-1]) + 2, self._receives))
-
-    def _fill(self, end: int) -> None:
-        """Brings the curves of what entered up to `end`."""
-        begin, most = self._filled, self._most
-        if end <= begin:
-            return
-        for curve, each in ((self._entered, self.counts), (self._sent, self.moments)):
-            part = curve[:most, :, begin + 1 : end + 1]
-            np.cumsum(each[:most, :, begin:end], axis=2, out=part)
-            part += curve[:most, :, begin : begin + 1]
-        self._filled = end
 
 
 def _last_before(poison: NDArray[np.int64] | None, seconds: int) -> list[int]:

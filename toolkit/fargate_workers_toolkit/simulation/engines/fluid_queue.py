@@ -57,12 +57,11 @@ class FluidQueue:
         if end > self._retention and self.entered[end - self._retention] > self._level:
             return self._serve_expiring(begin, end, capacity)
         line = self._line(begin, end, capacity)
-        line += self._level
         lag = self.served[begin + 1 : end + 1]
         np.subtract(self.entered[begin + 1 : end + 1], line, out=lag)
-        # With a 0 in front the running minimum is never more.
-        if lag[0] > 0:
-            lag[0] = 0.0
+        # With what was served before in front the running minimum is never more.
+        if lag.item(0) > self._level:
+            lag[0] = self._level
         np.minimum.accumulate(lag, out=lag)
         lag += line
         self._level = lag.item(-1)
@@ -116,11 +115,14 @@ class FluidQueue:
         first = max(begin - whole - 1, 0)
         entered = np.concatenate((np.zeros(max(whole + 1 - begin, 0)), self.entered[first : max(end - whole, 0) + 1]))
         entered = entered[: end - begin + 2]
-        return np.minimum(served, entered[:-1] * part + entered[1:] * (1 - part))
+        curve = entered[:-1] * part
+        curve += entered[1:] * (1 - part)
+        return np.minimum(served, curve, out=curve)
 
 
 def begun(entered: Curve, finished: Curve, slots: NDArray[Any], *, before: float = 0.0) -> Curve:
     """Messages whose work had begun: as many more than are finished as tasks have slots, never fewer than before."""
-    curve = np.minimum(entered, finished + slots)
+    curve = finished + slots
+    np.minimum(entered, curve, out=curve)
     curve[0] = max(curve[0], before)
-    return np.maximum.accumulate(curve)
+    return np.maximum.accumulate(curve, out=curve)
