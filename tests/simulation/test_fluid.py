@@ -71,12 +71,12 @@ def test_every_message_that_began_is_in_one_segment_in_the_order_in_which_it_cam
 
 def test_ages_are_waits_and_the_time_of_the_work() -> None:
     ages = Ages(exponential=True)
-    ages.add(np.array([0.0]), np.array([1000.0]), work_seconds=2.0)
+    ages.add(np.array([0]), np.array([1000.0]), work_seconds=2.0)
     assert ages.percentile(50) == pytest.approx(2 * math.log(2), abs=0.02)
     assert ages.percentile(99) == pytest.approx(2 * math.log(100), abs=0.02)
     assert ages.older_than(4) == pytest.approx(1000 * math.exp(-2))
     even = Ages(exponential=False)
-    even.add(np.array([0.0, 10.0]), np.array([3.0, 1.0]), work_seconds=2.0)
+    even.add(np.array([0, 10]), np.array([3.0, 1.0]), work_seconds=2.0)
     assert (even.percentile(50), even.percentile(99)) == (pytest.approx(2, abs=0.02), pytest.approx(12, abs=0.02))
     assert even.older_than(5) == 1
 

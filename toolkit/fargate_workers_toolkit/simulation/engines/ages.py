@@ -26,7 +26,7 @@ def segments(entered: Curve, begun: Curve) -> Segments:
     quick = np.flatnonzero(even[1:] & even[:-1])
     messages, enters, begins = _merged(entered, begun, np.flatnonzero(~(even[1:] & even[:-1])))
     return Segments(
-        messages=np.concatenate((entered[quick + 1] - entered[quick], messages)),
+        messages=np.concatenate((np.diff(entered)[quick], messages)),
         entered=np.concatenate((quick, enters)),
         begun=np.concatenate((quick, begins)),
     )
@@ -73,10 +73,9 @@ class Ages:
         self._groups: list[tuple[float, NDArray[np.float64], Weights]] = []
         self.messages = 0.0
 
-    def add(self, waits: NDArray[np.float64] | NDArray[np.int64], messages: Weights, *, work_seconds: float) -> None:
-        """Messages that waited so long, with that mean work time."""
-        whole = np.maximum(waits, 0).astype(np.int64, copy=False)
-        counts: Weights = np.bincount(whole, weights=messages).astype(np.float64, copy=False)
+    def add(self, waits: NDArray[np.int64], messages: Weights, *, work_seconds: float) -> None:
+        """Messages that waited for so many whole seconds, with that mean work time."""
+        counts: Weights = np.bincount(waits, weights=messages).astype(np.float64, copy=False)
         seconds = np.flatnonzero(counts > 0)
         if len(seconds):
             self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds]))

@@ -301,25 +301,27 @@ class _Run:
             self._by_work(ages, parts.begun, waits, messages)
             return
         if self._load.outage is not None:
-            messages = messages * ~self._load.outage[parts.begun]
+            messages[self._load.outage[parts.begun]] = 0.0
         # Of most seconds only fresh healthy messages enter; the others are told apart by what enters in them.
         mixed = failures.mixed[parts.entered]
-        self._by_work(ages, parts.begun, waits, np.where(mixed, 0.0, messages))
-        entered, begun, waits, messages = parts.entered[mixed], parts.begun[mixed], waits[mixed], messages[mixed]
+        of_kinds, messages[mixed] = messages[mixed], 0.0
+        self._by_work(ages, parts.begun, waits, messages)
+        entered, begun, waits = parts.entered[mixed], parts.begun[mixed], waits[mixed]
         kinds = failures.counts[: failures.deepest, :, entered]
         total = kinds.sum(axis=(0, 1))
         for receives, counts in enumerate(kinds[:, 0]):
             some = np.flatnonzero(counts > 0)
             at, share = entered[some], counts[some]
             # How long ago messages of this kind had been sent when they came into sight.
-            before = at - failures.moments[receives, 0, at] / share
-            self._by_work(ages, begun[some], waits[some] + np.rint(before), messages[some] * share / total[some])
+            before = np.rint(at - failures.moments[receives, 0, at] / share).astype(np.int64)
+            since = np.maximum(waits[some] + before, 0)
+            self._by_work(ages, begun[some], since, of_kinds[some] * share / total[some])
 
     def _by_work(
         self,
         ages: Ages,
         begun: NDArray[np.int64],
-        waits: NDArray[np.int64] | NDArray[np.float64],
+        waits: NDArray[np.int64],
         messages: NDArray[np.float64],
     ) -> None:
         """Adds messages in groups of the same work time."""
