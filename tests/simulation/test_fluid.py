@@ -50,20 +50,19 @@ def test_a_minute_at_once_serves_what_second_after_second_would(arrivals: list[i
 @settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40),
+    st.integers(1, 41),
 )
 def test_every_message_that_began_is_in_one_segment_in_the_order_in_which_it_came(
-    counts: list[tuple[int, int]],
+    counts: list[tuple[int, int]], stretch: int
 ) -> None:
     entered = np.concatenate(([0.0], np.cumsum([number for number, _ in counts])))
     finished = np.minimum(entered, np.concatenate(([0.0], np.cumsum([number for _, number in counts]))))
     curve = begun(entered, finished, np.zeros(len(entered)))
-    parts = segments(entered, curve)
     messages = [second for second, (number, _) in enumerate(counts) for _ in range(number)]
     told: list[tuple[int, int]] = []
-    for number, enters, begins in sorted(
-        zip(parts.messages, parts.entered, parts.begun, strict=True), key=lambda part: (part[1], part[2])
-    ):
-        told += [(int(enters), int(begins))] * round(number)
+    for parts in segments(entered, curve, stretch=stretch):
+        for number, enters, begins in zip(parts.messages, parts.entered, parts.begun, strict=True):
+            told += [(int(enters), int(begins))] * round(number)
     assert [enters for enters, _ in told] == messages[: len(told)]
     assert len(told) == curve[-1]
     assert all(curve[begins + 1] > index >= curve[begins] for index, (_, begins) in enumerate(told))

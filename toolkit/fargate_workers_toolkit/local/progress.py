@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.text import Text
@@ -23,12 +23,13 @@ class Progress:
         """Runs a step; the block may say how far it is. A step that fails is marked and the error goes on."""
         started = time.monotonic()
         said = ""
-        with self._console.status(f"{what} ...") as status:
+        spinner = self._console.status(f"{what} ...")
+        with spinner if self._console.is_terminal else nullcontext():
 
             def say(text: str) -> None:
                 nonlocal said
                 said = text
-                status.update(Text(f"{what}: {text}"))
+                spinner.update(Text(f"{what}: {text}"))
 
             try:
                 yield say

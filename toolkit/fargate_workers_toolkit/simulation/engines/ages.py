@@ -1,7 +1,9 @@
 """How old messages were when their work was done: from the curves of a queue to percentiles and misses."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,48 +13,38 @@ from fargate_workers_toolkit.simulation.engines.fluid_queue import Curve
 Weights = NDArray[np.float64]
 
 
+# Curves are merged so many seconds at a time: what is needed for it then stays in the processor's cache.
+STRETCH = 7200
+
+
 @dataclass(frozen=True, kw_only=True)
 class Segments:
-    """Parts of the queue that entered in one second and began in one: how many messages, and the two seconds."""
+    """Parts of the queue that entered in one second and began in one: how many messages, and the two seconds.
+
+    They are in the order of the queue.
+    """
 
     messages: Weights
     entered: NDArray[np.int64]
     begun: NDArray[np.int64]
 
 
-def segments(entered: Curve, begun: Curve) -> Segments:
-    """Merges the two curves: the n-th message that enters is the n-th whose work begins."""
-    even = entered == begun
-    quick = np.flatnonzero(even[1:] & even[:-1])
-    messages, enters, begins = _merged(entered, begun, np.flatnonzero(~(even[1:] & even[:-1])))
-    return Segments(
-        messages=np.concatenate((np.diff(entered)[quick], messages)),
-        entered=np.concatenate((quick, enters)),
-        begun=np.concatenate((quick, begins)),
-    )
+def segments(entered: Curve, begun: Curve, *, stretch: int = STRETCH) -> Iterator[Segments]:
+    """Merges the two curves, a stretch at a time: the n-th message that enters is the n-th whose work begins."""
+    for first in range(0, len(begun) - 1, stretch):
+        yield _merged(entered, begun[first : first + stretch + 1], first)
 
 
-def _merged(
-    entered: Curve, begun: Curve, seconds: NDArray[np.int64]
-) -> tuple[Weights, NDArray[np.int64], NDArray[np.int64]]:
-    """The parts of those seconds in which something waits. Between two levels of the merged curves lies one part."""
-    if not len(seconds):
-        return np.zeros(0), seconds, seconds
-    levels, of_entered = _levels(entered[seconds + 1], begun[seconds + 1])
-    # How many levels of each curve lie below a part: the seconds in which it entered and began.
-    below = np.cumsum(of_entered, dtype=np.int32)
-    below -= of_entered
-    below_begun = np.arange(len(levels), dtype=np.int32)
-    below_begun -= below
-    # From where one of the curves has ended there are no parts.
-    end = min(int(np.searchsorted(below, len(seconds))), int(np.searchsorted(below_begun, len(seconds))))
-    enters = seconds[below[:end]]
-    # What lies below the second's own entries belongs to seconds in which nothing waited.
-    messages = entered[enters]
-    np.maximum(messages[1:], levels[: end - 1], out=messages[1:])
-    np.subtract(levels[:end], messages, out=messages)
+def _merged(entered: Curve, begun: Curve, first: int) -> Segments:
+    """The parts whose work began from the second `first` on. Between two levels of the merged curves lies one part."""
+    since = int(np.searchsorted(entered, begun.item(0), side="right")) - 1
+    until = int(np.searchsorted(entered, begun.item(-1), side="left"))
+    levels, of_entered = _levels(entered[since + 1 : until], begun[1:])
+    messages: Weights = np.diff(levels, prepend=begun[0])
     some = np.flatnonzero(messages > 0)
-    return messages[some], enters[some], seconds[below_begun[some]]
+    # How many levels of each curve lie below a part: the seconds in which it entered and began.
+    below: NDArray[np.int64] = (np.cumsum(of_entered) - of_entered)[some]
+    return Segments(messages=messages[some], entered=since + below, begun=first + some - below)
 
 
 def _levels(entered: Curve, begun: Curve) -> tuple[Curve, NDArray[np.bool_]]:
@@ -70,16 +62,27 @@ class Ages:
 
     def __init__(self, *, exponential: bool) -> None:
         self._exponential = exponential
-        self._groups: list[tuple[float, NDArray[np.float64], Weights]] = []
+        self._counts: dict[float, Weights] = {}
         self.messages = 0.0
 
     def add(self, waits: NDArray[np.int64], messages: Weights, *, work_seconds: float) -> None:
         """Messages that waited for so many whole seconds, with that mean work time."""
+        if not len(waits):
+            return
         counts: Weights = np.bincount(waits, weights=messages).astype(np.float64, copy=False)
-        seconds = np.flatnonzero(counts > 0)
-        if len(seconds):
-            self._groups.append((work_seconds, seconds.astype(np.float64), counts[seconds]))
-            self.messages += float(counts.sum())
+        self.messages += float(counts.sum())
+        known = self._counts.get(work_seconds, counts[:0])
+        if len(known) > len(counts):
+            counts, known = known, counts
+        counts[: len(known)] += known
+        self._counts[work_seconds] = counts
+        self.__dict__.pop("_groups", None)
+
+    @cached_property
+    def _groups(self) -> Sequence[tuple[float, NDArray[np.int64], Weights]]:
+        """Work time, and whole seconds of waiting with their messages."""
+        groups = [(work, np.flatnonzero(counts), counts) for work, counts in self._counts.items()]
+        return [(work, waits, counts[waits]) for work, waits, counts in groups if len(waits)]
 
     def older_than(self, age: float) -> float:
         """How many messages were older."""

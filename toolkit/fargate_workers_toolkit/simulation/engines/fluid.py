@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
 from fargate_workers_toolkit.simulation.control.seen import Seen
-from fargate_workers_toolkit.simulation.engines.ages import Ages, Segments, segments
+from fargate_workers_toolkit.simulation.engines.ages import STRETCH, Ages, Segments, segments
 from fargate_workers_toolkit.simulation.engines.fleet import Fleet
 from fargate_workers_toolkit.simulation.engines.fluid_failures import FluidFailures
 from fargate_workers_toolkit.simulation.engines.fluid_queue import Curve, FluidQueue, begun
@@ -71,6 +71,7 @@ class _Run:
         self._work: NDArray[np.float64] | None = None
         if isinstance(load.work_seconds, np.ndarray):
             self._work = load.work_seconds
+            self._work_times = _work_times(load.work_seconds)
         self._mean_work = _means(load)
         self._queue = self._new_queue(arrivals, service.queue.retention, seed)
         self._slots: NDArray[np.int64] = np.zeros(load.seconds + 1, dtype=np.int64)
@@ -261,10 +262,11 @@ class _Run:
         finished = queue.finished(0, seconds, work=self._delay())
         np.maximum.accumulate(finished, out=finished)
         curve = begun(queue.entered, finished, self._slots)
-        parts = _without_expired(segments(queue.entered, curve), queue.expired)
-        parts = _without_killed(parts, self._killed_at)
         ages = Ages(exponential=self._assumptions.service_times == "exponential")
-        self._add_ages(ages, parts)
+        # Messages that were killed may have begun long before.
+        for parts in segments(queue.entered, curve, stretch=seconds if self._killed_at else STRETCH):
+            left = _without_killed(_without_expired(parts, queue.expired), self._killed_at)
+            self._add_ages(ages, left)
         self._minutes.oldest_age.extend(self._oldest_ages().tolist())
         waiting = Ages(exponential=False)
         visible = max(float(queue.entered[-1]) - self._begun, 0.0)
@@ -296,26 +298,33 @@ class _Run:
 
     def _add_ages(self, ages: Ages, parts: Segments) -> None:
         messages, waits = parts.messages, parts.begun - parts.entered
-        failures = self._failures
-        if failures is None:
-            self._by_work(ages, parts.begun, waits, messages)
-            return
-        if self._load.outage is not None:
-            messages[self._load.outage[parts.begun]] = 0.0
-        # Of most seconds only fresh healthy messages enter; the others are told apart by what enters in them.
-        mixed = failures.mixed[parts.entered]
-        of_kinds, messages[mixed] = messages[mixed], 0.0
+        if self._failures is not None:
+            if self._load.outage is not None:
+                messages[self._load.outage[parts.begun]] = 0.0
+            # Of most seconds only fresh healthy messages enter; the others are told apart by what enters in them.
+            mixed = np.flatnonzero(self._failures.mixed(parts.entered))
+            if len(mixed):
+                self._add_kinds(ages, self._failures, parts.entered[mixed], parts.begun[mixed], messages[mixed])
+                messages[mixed] = 0.0
         self._by_work(ages, parts.begun, waits, messages)
-        entered, begun, waits = parts.entered[mixed], parts.begun[mixed], waits[mixed]
+
+    def _add_kinds(
+        self,
+        ages: Ages,
+        failures: FluidFailures,
+        entered: NDArray[np.int64],
+        begun: NDArray[np.int64],
+        messages: NDArray[np.float64],
+    ) -> None:
+        """Adds the healthy ones of these messages, by how often they came into sight."""
         kinds = failures.counts[: failures.deepest, :, entered]
-        total = kinds.sum(axis=(0, 1))
+        each = messages / kinds.sum(axis=(0, 1))
         for receives, counts in enumerate(kinds[:, 0]):
             some = np.flatnonzero(counts > 0)
-            at, share = entered[some], counts[some]
-            # How long ago messages of this kind had been sent when they came into sight.
-            before = np.rint(at - failures.moments[receives, 0, at] / share).astype(np.int64)
-            since = np.maximum(waits[some] + before, 0)
-            self._by_work(ages, begun[some], since, of_kinds[some] * share / total[some])
+            at = entered[some]
+            # When messages of this kind had been sent that came into sight then.
+            sent = np.rint(failures.moments[receives, 0, at] / counts[some]).astype(np.int64)
+            self._by_work(ages, begun[some], np.maximum(begun[some] - sent, 0), each[some] * counts[some])
 
     def _by_work(
         self,
@@ -328,11 +337,8 @@ class _Run:
         if self._work is None:
             ages.add(waits, messages, work_seconds=float(self._load.work_by_second[0]))
             return
-        levels = np.unique(self._work)
-        if len(levels) > MOST_WORK_TIMES:
-            levels = np.unique(np.quantile(self._work, np.linspace(0, 1, MOST_WORK_TIMES)))
-        group = np.abs(self._work[begun][:, None] - levels).argmin(axis=1)
-        for index, level in enumerate(levels):
+        group = np.abs(self._work[begun][:, None] - self._work_times).argmin(axis=1)
+        for index, level in enumerate(self._work_times):
             of_level = group == index
             ages.add(waits[of_level], messages[of_level], work_seconds=float(level))
 
@@ -346,16 +352,22 @@ def _means(load: Load) -> list[float]:
     return (np.add.reduceat(load.work_seconds, begins) / lengths).tolist()
 
 
+def _work_times(work: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those that are told apart."""
+    every = np.unique(work)
+    if len(every) <= MOST_WORK_TIMES:
+        return every
+    return np.unique(np.quantile(work, np.linspace(0, 1, MOST_WORK_TIMES)))
+
+
 def _without_killed(parts: Segments, killed: dict[int, int]) -> Segments:
     """Takes out the messages whose work began and was lost: the last ones begun before."""
     if not killed:
         return parts
     messages = parts.messages.copy()
-    order = np.argsort(parts.begun, kind="stable")
-    begun = parts.begun[order]
     for second, gone in killed.items():
         left = float(gone)
-        for index in order[: np.searchsorted(begun, second, side="right")][::-1]:
+        for index in reversed(range(int(np.searchsorted(parts.begun, second, side="right")))):
             taken = min(messages[index], left)
             messages[index] -= taken
             left -= taken

@@ -61,13 +61,10 @@ class FluidFailures:
         """How many kinds of receives there were at all."""
         return self._most
 
-    @property
-    def mixed(self) -> NDArray[np.bool_]:
-        """The seconds in which not only fresh healthy messages came into sight."""
-        mixed = self._back > 0
-        if self._poison is not None:
-            mixed[: len(self._poison)] |= self._poison > 0
-        return mixed
+    def mixed(self, seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these are seconds in which not only fresh healthy messages came into sight."""
+        mixed = self._back[seconds] > 0
+        return mixed if self._poison is None else mixed | (self._poison[seconds] > 0)
 
     @property
     def returned(self) -> float:
