@@ -8,9 +8,9 @@ from itertools import count
 from benchmarks.report import Row
 from benchmarks.scaling.check import Check
 from fargate_workers_toolkit.semantics.alarm_evaluation import MissingData, State, evaluate
-from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds
+from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Cooldowns
 from fargate_workers_toolkit.semantics.step_scaling import AdjustmentType, Step, StepPolicy, scale_by_steps
-from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy, scale_in, scale_out
+from fargate_workers_toolkit.semantics.target_tracking import Reading, Tracked, TrackingPolicy, scale_out, track
 
 STEPS = "https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html"
 TRACKING = "https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html"
@@ -177,8 +177,12 @@ def _larger_tracking_while_cooling() -> list[int]:
 
 def _agreed() -> int:
     """Two policies that would shrink 20 tasks, to 5 and to 16."""
-    wishes = [(TrackingPolicy(target=100), 25.0), (TrackingPolicy(target=50), 40.0)]
-    return scale_in(wishes, current=20, bounds=BOUNDS, moment=0).capacity
+    agreed = [
+        Tracked(f"{target}", TrackingPolicy(target=target), high=Reading(False, metric), low=Reading(True, metric))
+        for target, metric in ((100, 25.0), (50, 40.0))
+    ]
+    decided = track(agreed, cooldowns=Cooldowns(), current=20, bounds=BOUNDS, moment=0)
+    return decided[1].capacity if decided else 20
 
 
 def _minutes_until_alarm(*, above: bool) -> int:

@@ -3,8 +3,15 @@
 import pytest
 
 from benchmarks.scaling.documented import TARGET_TRACKING, Example
-from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome
-from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy, scale_in, scale_out
+from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Cooldowns, Outcome
+from fargate_workers_toolkit.semantics.target_tracking import (
+    Reading,
+    Tracked,
+    TrackingPolicy,
+    scale_in,
+    scale_out,
+    track,
+)
 
 BOUNDS = Bounds(0, 100)
 POLICY = TrackingPolicy(target=100)
@@ -14,8 +21,20 @@ def out(metric: float, current: int, *, moment: float = 0, last: Activity | None
     return scale_out(POLICY, metric=metric, current=current, bounds=BOUNDS, moment=moment, last=last)
 
 
-def into(wishes: list[tuple[TrackingPolicy, float]], current: int, last: Activity | None = None) -> Outcome:
-    return scale_in(wishes, current=current, bounds=BOUNDS, moment=0, last=last)
+def into(metric: float, current: int, *, policy: TrackingPolicy = POLICY, last: Activity | None = None) -> Outcome:
+    return scale_in(policy, metric=metric, current=current, bounds=BOUNDS, moment=0, last=last)
+
+
+def together(*tracked: Tracked, current: int = 20) -> tuple[str, Outcome] | None:
+    return track(tracked, cooldowns=Cooldowns(), current=current, bounds=BOUNDS, moment=0)
+
+
+def high(name: str, metric: float, policy: TrackingPolicy = POLICY) -> Tracked:
+    return Tracked(name, policy, high=Reading(True, metric), low=Reading(False, metric))
+
+
+def low(name: str, metric: float, policy: TrackingPolicy = POLICY) -> Tracked:
+    return Tracked(name, policy, high=Reading(False, metric), low=Reading(True, metric))
 
 
 @pytest.mark.parametrize("example", TARGET_TRACKING, ids=lambda example: example.name)
@@ -48,21 +67,46 @@ def test_while_it_cools_down_what_was_added_counts() -> None:
 
 
 def test_scaling_in_is_proportional_or_a_tenth_at_a_time() -> None:
-    assert into([(POLICY, 25)], 20).capacity == 5
-    assert into([(POLICY.shrinking("gradual"), 25)], 20).capacity == 18
-    assert into([(POLICY.shrinking("gradual"), 25)], 5).capacity == 4
-
-
-def test_of_several_policies_that_agree_the_largest_capacity_wins() -> None:
-    assert into([(POLICY, 25), (TrackingPolicy(target=50), 40)], 20).capacity == 16
-
-
-def test_without_agreement_nothing_scales_in() -> None:
-    assert into([], 20).capacity == 20
+    gradual = POLICY.shrinking("gradual")
+    assert into(25, 20).capacity == 5
+    assert into(25, 20, policy=gradual).capacity == 18
+    assert into(25, 5, policy=gradual).capacity == 4
 
 
 def test_a_scale_in_waits_for_its_cooldown() -> None:
-    assert into([(POLICY, 25)], 20, last=Activity(base=30, capacity=20, until=10)).blocked == "cooldown"
+    assert into(25, 20, last=Activity(base=30, capacity=20, until=10)).blocked == "cooldown"
+
+
+def test_any_policy_scales_out_and_the_largest_capacity_wins() -> None:
+    decided = together(high("some", 150), high("more", 200), low("none", 25))
+    assert decided is not None
+    assert (decided[0], decided[1].capacity) == ("more", 40)
+
+
+def test_of_several_policies_that_agree_the_largest_capacity_wins() -> None:
+    decided = together(low("deep", 25), low("shallow", 40, TrackingPolicy(target=50)))
+    assert decided is not None
+    assert (decided[0], decided[1].capacity) == ("shallow", 16)
+
+
+def test_without_agreement_nothing_scales_in() -> None:
+    idle = Tracked("idle", POLICY, high=Reading(False, 95), low=Reading(False, 95))
+    assert together(low("deep", 25), idle) is None
+    assert together() is None
+
+
+def test_while_one_policy_asks_for_more_in_vain_another_takes_nothing_away() -> None:
+    # The largest capacity wins, and the one at the maximum is larger, whether it may scale in or not.
+    never = TrackingPolicy(target=100, scale_in_disabled=True)
+    decided = together(high("out", 150, never), low("in", 25), current=BOUNDS.maximum)
+    assert decided == ("out", Outcome(BOUNDS.maximum, blocked="maximum"))
+
+
+def test_the_first_datapoint_wakes_a_service_without_tasks() -> None:
+    waking = Tracked("wakes", POLICY, high=Reading(False, 150), low=Reading(False, 150))
+    decided = together(waking, current=0)
+    assert decided is not None
+    assert decided[1].capacity == 1
 
 
 @pytest.mark.parametrize(("metric", "tasks"), [(100.0001, 11), (100.0, 10), (300, 30)])

@@ -4,11 +4,11 @@ https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-sc
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Outcome, settle
+from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Cooldowns, Outcome, settle
 
 ScaleIn = Literal["proportional", "gradual"]
 
@@ -81,8 +81,9 @@ def scale_out(
 
 
 def scale_in(
-    wishes: Iterable[tuple[TrackingPolicy, float]],
+    policy: TrackingPolicy,
     *,
+    metric: float,
     current: int,
     bounds: Bounds,
     moment: float,
@@ -90,16 +91,9 @@ def scale_in(
     scale_in_waits: bool = True,
     others_grew: bool = False,
 ) -> Outcome:
-    """What the low alarms do once those of all tracking policies agree: the largest of the capacities they wish for.
-
-    `last`, of the policy that wishes for it, `scale_in_waits`, `others_grew`: see `settle`.
-    """
-    agreed = [(policy, policy.capacity_after(current, metric)) for policy, metric in wishes]
-    if not agreed:
-        return Outcome(current)
-    policy, wanted = max(agreed, key=lambda wish: wish[1])
+    """What the low alarm does. `scale_in_waits`, `others_grew`: see `settle`."""
     return settle(
-        lambda _: min(wanted, current),
+        lambda _: min(current, policy.capacity_after(current, metric)),
         current=current,
         bounds=bounds,
         moment=moment,
@@ -107,4 +101,71 @@ def scale_in(
         last=last,
         scale_in_waits=scale_in_waits,
         others_grew=others_grew,
+    )
+
+
+class Reading(NamedTuple):
+    """What an alarm says: whether it is in ALARM, and its newest datapoint."""
+
+    in_alarm: bool
+    metric: float | None
+
+
+class Tracked(NamedTuple):
+    """A policy by its name, and what its two alarms say."""
+
+    name: str
+    policy: TrackingPolicy
+    high: Reading
+    low: Reading
+
+
+def track(
+    tracked: Sequence[Tracked],
+    *,
+    cooldowns: Cooldowns,
+    current: int,
+    bounds: Bounds,
+    moment: float,
+    scale_in_waits: bool = True,
+) -> tuple[str, Outcome] | None:
+    """What the tracking policies of one service do together, and which of them does it; None when none wants anything.
+
+    Any of them scales out; all that may scale in must agree to it; the largest capacity wins.
+    https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+    """
+    rising = [
+        (
+            name,
+            scale_out(
+                policy, metric=high.metric, current=current, bounds=bounds, moment=moment, last=cooldowns.last(name)
+            ),
+        )
+        for name, policy, high, _ in tracked
+        # Without tasks one datapoint is enough.
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html
+        if high.metric is not None and (high.in_alarm or current == 0)
+    ]
+    if rising:
+        return max(rising, key=lambda wish: wish[1].capacity)
+    willing = [each for each in tracked if not each.policy.scale_in_disabled]
+    if not all(each.low.in_alarm for each in willing):
+        return None
+    falling = [
+        (policy.capacity_after(current, low.metric), name, policy, low.metric)
+        for name, policy, _, low in willing
+        if low.metric is not None
+    ]
+    if not falling:
+        return None
+    _, name, policy, metric = max(falling, key=lambda wish: wish[0])
+    return name, scale_in(
+        policy,
+        metric=metric,
+        current=current,
+        bounds=bounds,
+        moment=moment,
+        last=cooldowns.last(name),
+        scale_in_waits=scale_in_waits,
+        others_grew=cooldowns.growing(moment),
     )

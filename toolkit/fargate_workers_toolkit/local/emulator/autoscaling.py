@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import ecs, responses
 from fargate_workers_toolkit.local.emulator.scaling_registry import Properties, ScalingRegistry, target_id
-from fargate_workers_toolkit.semantics import target_tracking
 from fargate_workers_toolkit.semantics.cooldown import Bounds, Cooldowns, Outcome
 from fargate_workers_toolkit.semantics.step_scaling import StepPolicy, scale_by_steps
-from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
+from fargate_workers_toolkit.semantics.target_tracking import Reading, Tracked, TrackingPolicy, track
 
 Service = Mapping[str, Any]
 
@@ -59,45 +58,42 @@ class AutoScaling:
         service = self._service(target_id(policy))
         if service is not None:
             steps = StepPolicy.from_template(policy["StepScalingPolicyConfiguration"])
-            difference = steps.metric_of(trigger.evaluated) - trigger.threshold
-            others_grew = self._cooldowns[target_id(policy)].growing(self._moment)
-            situation = self._situation(policy, service)
-            outcome = scale_by_steps(steps, difference=difference, others_grew=others_grew, **situation)
+            target = target_id(policy)
+            outcome = scale_by_steps(
+                steps,
+                difference=steps.metric_of(trigger.evaluated) - trigger.threshold,
+                current=service["desiredCount"],
+                bounds=self._bounds(target),
+                moment=self._moment,
+                last=self._cooldowns[target].last(policy["PolicyName"]),
+                others_grew=self._cooldowns[target].growing(self._moment),
+            )
             self._settle(outcome, policy, service, trigger)
 
     def _track(self, target: str, triggers: Mapping[str, Trigger]) -> None:
-        """Any policy may scale out, the largest capacity wins; all that scale in must agree to it."""
         service = self._service(target)
-        tracking = [
-            (self._registry.policies[arn], alarms)
-            for arn, alarms in list(self._registry.tracking_alarms.items())
-            if target_id(self._registry.policies[arn]) == target
-        ]
         if service is None:
             return
-        wishes: list[tuple[Outcome, Properties, Trigger]] = []
-        for policy, alarms in tracking:
-            high = triggers.get(alarms.high)
-            # Without tasks one datapoint is enough.
-            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html
-            if high and high.metric is not None and (high.in_alarm or service["desiredCount"] == 0):
-                situation = self._situation(policy, service)
-                outcome = target_tracking.scale_out(_tracking(policy), metric=high.metric, **situation)
-                wishes.append((outcome, policy, high))
-        if wishes:
-            outcome, policy, high = max(wishes, key=lambda wish: wish[0].capacity)
-            self._settle(outcome, policy, service, high)
-        willing = [(policy, triggers.get(alarms.low)) for policy, alarms in tracking if alarms.low is not None]
-        agreed = [(policy, low) for policy, low in willing if low and low.in_alarm and low.metric is not None]
-        if agreed and len(agreed) == len(willing):
-            current = service["desiredCount"]
-            policy, low = max(agreed, key=lambda agreed: _capacity_after(*agreed, current=current))
-            outcome = target_tracking.scale_in(
-                [(_tracking(policy), low.metric or 0.0)],
-                others_grew=self._cooldowns[target].growing(self._moment),
-                **self._situation(policy, service),
-            )
-            self._settle(outcome, policy, service, low)
+        tracking = {
+            policy["PolicyName"]: (policy, triggers.get(alarms.high), triggers.get(alarms.low) if alarms.low else None)
+            for policy, alarms in self._registry.tracking(target)
+        }
+        decided = track(
+            [
+                Tracked(name, _tracking(policy), _reading(high), _reading(low))
+                for name, (policy, high, low) in tracking.items()
+            ],
+            cooldowns=self._cooldowns[target],
+            current=service["desiredCount"],
+            bounds=self._bounds(target),
+            moment=self._moment,
+        )
+        if decided is not None:
+            name, outcome = decided
+            policy, high, low = tracking[name]
+            trigger = high if outcome.activity is not None and outcome.activity.grew else low
+            if trigger is not None:
+                self._settle(outcome, policy, service, trigger)
 
     def _service(self, target: str) -> Service | None:
         _, cluster, name = self._registry.targets[target]["ResourceId"].split("/")
@@ -108,15 +104,9 @@ class AutoScaling:
     def _moment(self) -> float:
         return 60.0 * (self._clock.minute + 1)
 
-    def _situation(self, policy: Properties, service: Service) -> dict[str, Any]:
-        """What every policy has to know."""
-        registered = self._registry.targets[target_id(policy)]
-        return {
-            "current": service["desiredCount"],
-            "bounds": Bounds(registered["MinCapacity"], registered["MaxCapacity"]),
-            "moment": self._moment,
-            "last": self._cooldowns[target_id(policy)].last(policy["PolicyName"]),
-        }
+    def _bounds(self, target: str) -> Bounds:
+        registered = self._registry.targets[target]
+        return Bounds(registered["MinCapacity"], registered["MaxCapacity"])
 
     def _settle(self, outcome: Outcome, policy: Properties, service: Service, trigger: Trigger) -> None:
         """Sets the capacity. As in ECS, nothing scales in while a deployment runs."""
@@ -137,5 +127,5 @@ def _tracking(policy: Properties) -> TrackingPolicy:
     return TrackingPolicy.from_template(policy["TargetTrackingScalingPolicyConfiguration"])
 
 
-def _capacity_after(policy: Properties, low: Trigger, *, current: int) -> int:
-    return _tracking(policy).capacity_after(current, low.metric or 0.0)
+def _reading(trigger: Trigger | None) -> Reading:
+    return Reading(False, None) if trigger is None else Reading(trigger.in_alarm, trigger.metric)

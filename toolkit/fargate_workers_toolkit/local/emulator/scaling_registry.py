@@ -108,6 +108,11 @@ class ScalingRegistry:
             (arn for arn, known in self.policies.items() if (target_id(known), known["PolicyName"]) == wanted), None
         )
 
+    def tracking(self, target: str) -> list[tuple[Properties, TrackingAlarms]]:
+        """The policies of a target that track a value, with their alarms."""
+        policies = [(self.policies[arn], alarms) for arn, alarms in list(self.tracking_alarms.items())]
+        return [(policy, alarms) for policy, alarms in policies if target_id(policy) == target]
+
     def record(self, policy: Properties, *, alarm: str, wanted: int) -> None:
         """That a policy changed its target's capacity."""
         now = time.time()

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from fargate_workers_toolkit.semantics.cooldown import Cooldowns, Outcome
 from fargate_workers_toolkit.semantics.step_scaling import scale_by_steps
-from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy, scale_in, scale_out
+from fargate_workers_toolkit.semantics.target_tracking import Reading, Tracked, TrackingPolicy, track
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.metric_feed import Feed
 from fargate_workers_toolkit.simulation.control.queue_activity import QueueActivity
@@ -48,7 +48,7 @@ class Control:
             (Watching.of(feed, alarm), [(name, service.steps[name]) for name in alarm.policies])
             for alarm in service.alarms
         ]
-        self._tracked = [_Tracked(feed, tracking, assumptions) for tracking in service.tracking]
+        self._tracking = [_Tracking(feed, tracking, assumptions) for tracking in service.tracking]
         self._scheduled: dict[int, list[str]] = {}
         for action in service.scheduled:
             self._scheduled.setdefault(action.minute, []).append(action.name)
@@ -86,7 +86,7 @@ class Control:
                     self._settle(name, outcome, deploying=deploying)
                     if outcome.blocked in ("minimum", "maximum"):
                         self._futile[name] = metric, self.desired
-        if self._tracked:
+        if self._tracking:
             self._track(deploying=deploying)
         if self.plans and not self._assumptions.planner_first:
             self._plan(seen)
@@ -115,48 +115,21 @@ class Control:
             self.events.append(Event(self._second, "blocked", name, reason))
 
     def _track(self, *, deploying: bool) -> None:
-        """Any policy may scale out, the largest capacity wins; all that may must agree to scale in."""
-        for tracked in self._tracked:
-            for alarm in (tracked.high, tracked.low):
+        for tracking in self._tracking:
+            for alarm in (tracking.high, tracking.low):
                 if alarm.evaluate():
                     self._note_state(alarm)
-        wishes: list[tuple[str, Outcome]] = []
-        for tracked in self._tracked:
-            metric = tracked.high.metric
-            # Without tasks one datapoint is enough.
-            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html
-            if metric is not None and (tracked.high.state == "ALARM" or self.desired == 0):
-                outcome = scale_out(
-                    tracked.policy,
-                    metric=metric,
-                    current=self.desired,
-                    bounds=self._bounds,
-                    moment=self._second,
-                    last=self._cooldowns.last(tracked.name),
-                )
-                wishes.append((tracked.name, outcome))
-        if wishes:
-            name, outcome = max(wishes, key=lambda wish: wish[1].capacity)
+        decided = track(
+            [tracking.read() for tracking in self._tracking],
+            cooldowns=self._cooldowns,
+            current=self.desired,
+            bounds=self._bounds,
+            moment=self._second,
+            scale_in_waits=self._assumptions.scale_in_waits,
+        )
+        if decided is not None:
+            name, outcome = decided
             self._settle(name, outcome, deploying=deploying)
-        willing = [tracked for tracked in self._tracked if not tracked.policy.scale_in_disabled]
-        if willing and all(tracked.low.state == "ALARM" for tracked in willing):
-            agreed = [(tracked, tracked.low.metric) for tracked in willing if tracked.low.metric is not None]
-            if agreed:
-                tracked, metric = max(agreed, key=self._wished)
-                outcome = scale_in(
-                    [(tracked.policy, metric)],
-                    current=self.desired,
-                    bounds=self._bounds,
-                    moment=self._second,
-                    last=self._cooldowns.last(tracked.name),
-                    scale_in_waits=self._assumptions.scale_in_waits,
-                    others_grew=self._cooldowns.growing(self._second),
-                )
-                self._settle(tracked.name, outcome, deploying=deploying)
-
-    def _wished(self, wish: "tuple[_Tracked, float]") -> int:
-        tracked, metric = wish
-        return tracked.policy.capacity_after(self.desired, metric)
 
     def _reschedule(self, minute: int) -> None:
         """New bounds hold at once, whatever cools down."""
@@ -173,7 +146,7 @@ class Control:
         self.events.append(Event(self._second, "alarm", alarm.name, alarm.state))
 
 
-class _Tracked:
+class _Tracking:
     """A target tracking policy with the two alarms that AWS makes for it."""
 
     def __init__(self, feed: Feed, tracking: Tracking, assumptions: Assumptions) -> None:
@@ -198,6 +171,10 @@ class _Tracked:
             evaluation_periods=policy.low_periods,
             datapoints_to_alarm=policy.low_periods,
         )
+
+    def read(self) -> Tracked:
+        high, low = (Reading(alarm.state == "ALARM", alarm.metric) for alarm in (self.high, self.low))
+        return Tracked(self.name, self.policy, high, low)
 
 
 def _sources(service: ScaledService) -> frozenset[Source]:
