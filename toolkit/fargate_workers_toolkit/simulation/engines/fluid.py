@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
 from fargate_workers_toolkit.simulation.control.seen import Seen
-from fargate_workers_toolkit.simulation.engines.ages import STRETCH, Ages, Segments, segments
+from fargate_workers_toolkit.simulation.engines.ages import Ages
 from fargate_workers_toolkit.simulation.engines.fleet import Fleet
+from fargate_workers_toolkit.simulation.engines.fluid_ages import FluidAges
 from fargate_workers_toolkit.simulation.engines.fluid_failures import FluidFailures
 from fargate_workers_toolkit.simulation.engines.fluid_queue import Curve, FluidQueue, begun
 from fargate_workers_toolkit.simulation.engines.long_work_queue import LONG_WORK_SECONDS, LongWorkQueue
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.track import Minutes, Track
-
-# Work times that vary from second to second are told apart in so many groups when ages are calculated.
-MOST_WORK_TIMES = 16
 
 
 def run_fluid(
@@ -68,10 +66,6 @@ class _Run:
         )
         self._failures = None if load.outage is None and load.poison is None else self._new_failures()
         self._most_in_flight = service.queue.most_in_flight
-        self._work: NDArray[np.float64] | None = None
-        if isinstance(load.work_seconds, np.ndarray):
-            self._work = load.work_seconds
-            self._work_times = _work_times(load.work_seconds)
         self._mean_work = _means(load)
         self._queue = self._new_queue(arrivals, service.queue.retention, seed)
         self._slots: NDArray[np.int64] = np.zeros(load.seconds + 1, dtype=np.int64)
@@ -262,11 +256,10 @@ class _Run:
         finished = queue.finished(0, seconds, work=self._delay())
         np.maximum.accumulate(finished, out=finished)
         curve = begun(queue.entered, finished, self._slots)
-        ages = Ages(exponential=self._assumptions.service_times == "exponential")
-        # Messages that were killed may have begun long before.
-        for parts in segments(queue.entered, curve, stretch=seconds if self._killed_at else STRETCH):
-            left = _without_killed(_without_expired(parts, queue.expired), self._killed_at)
-            self._add_ages(ages, left)
+        exponential = self._assumptions.service_times == "exponential"
+        ages = FluidAges(load, failures, exponential=exponential).of(
+            queue.entered, curve, expired=queue.expired, killed=self._killed_at
+        )
         self._minutes.oldest_age.extend(self._oldest_ages().tolist())
         waiting = Ages(exponential=False)
         visible = max(float(queue.entered[-1]) - self._begun, 0.0)
@@ -291,56 +284,10 @@ class _Run:
 
     def _delay(self) -> float | Curve:
         """How long work takes, one entry more than there are seconds, where it differs."""
-        if self._work is None:
+        if not isinstance(self._load.work_seconds, np.ndarray):
             return self._mean_work[0]
         each = np.repeat(self._mean_work, 60)[: self._load.seconds]
         return np.concatenate((each[:1], each))
-
-    def _add_ages(self, ages: Ages, parts: Segments) -> None:
-        messages, waits = parts.messages, parts.begun - parts.entered
-        if self._failures is not None:
-            if self._load.outage is not None:
-                messages[self._load.outage[parts.begun]] = 0.0
-            # Of most seconds only fresh healthy messages enter; the others are told apart by what enters in them.
-            mixed = np.flatnonzero(self._failures.mixed(parts.entered))
-            if len(mixed):
-                self._add_kinds(ages, self._failures, parts.entered[mixed], parts.begun[mixed], messages[mixed])
-                messages[mixed] = 0.0
-        self._by_work(ages, parts.begun, waits, messages)
-
-    def _add_kinds(
-        self,
-        ages: Ages,
-        failures: FluidFailures,
-        entered: NDArray[np.int64],
-        begun: NDArray[np.int64],
-        messages: NDArray[np.float64],
-    ) -> None:
-        """Adds the healthy ones of these messages, by how often they came into sight."""
-        kinds = failures.counts[: failures.deepest, :, entered]
-        each = messages / kinds.sum(axis=(0, 1))
-        for receives, counts in enumerate(kinds[:, 0]):
-            some = np.flatnonzero(counts > 0)
-            at = entered[some]
-            # When messages of this kind had been sent that came into sight then.
-            sent = np.rint(failures.moments[receives, 0, at] / counts[some]).astype(np.int64)
-            self._by_work(ages, begun[some], np.maximum(begun[some] - sent, 0), each[some] * counts[some])
-
-    def _by_work(
-        self,
-        ages: Ages,
-        begun: NDArray[np.int64],
-        waits: NDArray[np.int64],
-        messages: NDArray[np.float64],
-    ) -> None:
-        """Adds messages in groups of the same work time."""
-        if self._work is None:
-            ages.add(waits, messages, work_seconds=float(self._load.work_by_second[0]))
-            return
-        group = np.abs(self._work[begun][:, None] - self._work_times).argmin(axis=1)
-        for index, level in enumerate(self._work_times):
-            of_level = group == index
-            ages.add(waits[of_level], messages[of_level], work_seconds=float(level))
 
 
 def _means(load: Load) -> list[float]:
@@ -350,41 +297,3 @@ def _means(load: Load) -> list[float]:
     begins = np.arange(0, load.seconds, 60)
     lengths = np.diff(np.append(begins, load.seconds))
     return (np.add.reduceat(load.work_seconds, begins) / lengths).tolist()
-
-
-def _work_times(work: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Those that are told apart."""
-    every = np.unique(work)
-    if len(every) <= MOST_WORK_TIMES:
-        return every
-    return np.unique(np.quantile(work, np.linspace(0, 1, MOST_WORK_TIMES)))
-
-
-def _without_killed(parts: Segments, killed: dict[int, int]) -> Segments:
-    """Takes out the messages whose work began and was lost: the last ones begun before."""
-    if not killed:
-        return parts
-    messages = parts.messages.copy()
-    for second, gone in killed.items():
-        left = float(gone)
-        for index in reversed(range(int(np.searchsorted(parts.begun, second, side="right")))):
-            taken = min(messages[index], left)
-            messages[index] -= taken
-            left -= taken
-            if left <= 0:
-                break
-    return Segments(messages=messages, entered=parts.entered, begun=parts.begun)
-
-
-def _without_expired(parts: Segments, expired: dict[int, float]) -> Segments:
-    """Takes the messages that expired out: the oldest of those that left the queue in their second."""
-    if not expired:
-        return parts
-    messages = parts.messages.copy()
-    for second, gone in expired.items():
-        left = gone
-        for index in range(*np.searchsorted(parts.begun, [second, second + 1])):
-            taken = min(messages[index], left)
-            messages[index] -= taken
-            left -= taken
-    return Segments(messages=messages, entered=parts.entered, begun=parts.begun)
