@@ -13,7 +13,7 @@ from dataclasses import replace
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
 from fargate_workers_toolkit.simulation.control.seen import Seen
-from fargate_workers_toolkit.simulation.engines.fluid import run_fluid
+from fargate_workers_toolkit.simulation.engines.fluid import FluidRun
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.result import Prices, Result
@@ -49,5 +49,5 @@ def simulate_keda(service: ScaledService, load: Load, *, queue_length: int, slo:
     """`service`, scaled by KEDA instead."""
     scaled = replace(service, name=f"KEDA, {queue_length} a task", planner=None, steps={}, alarms=(), tracking=())
     control = Keda(scaled, queue_length=queue_length)
-    track = run_fluid(scaled, load, control, assumptions=Assumptions(), seed=seed)
+    track = FluidRun(scaled, load, control, assumptions=Assumptions(), seed=seed).run()
     return Result.of(track, service=scaled, load=load.name, engine="fluid", slo=slo, prices=Prices())

@@ -10,7 +10,7 @@ from benchmarks.scaling.check import Check
 from benchmarks.scaling.services import article, fixed
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
-from fargate_workers_toolkit.simulation.engines.exact import run_exact
+from fargate_workers_toolkit.simulation.engines.exact import ExactRun
 from fargate_workers_toolkit.simulation.engines.exact_ages import ExactAges
 from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in, steady
 from fargate_workers_toolkit.simulation.loads.load import Load
@@ -110,7 +110,7 @@ def check() -> Check:
 
 def _exact(service: ScaledService, load: Load, *, seed: int = 0) -> Track:
     assumptions = Assumptions()
-    return run_exact(service, load, Control(service, assumptions=assumptions), assumptions=assumptions, seed=seed)
+    return ExactRun(service, load, Control(service, assumptions=assumptions), assumptions=assumptions, seed=seed).run()
 
 
 def _ages(track: Track) -> np.ndarray:

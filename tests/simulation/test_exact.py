@@ -12,7 +12,7 @@ from fargate_workers_runtime import credit
 from fargate_workers_toolkit.semantics.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
-from fargate_workers_toolkit.simulation.engines.exact import run_exact
+from fargate_workers_toolkit.simulation.engines.exact import ExactRun
 from fargate_workers_toolkit.simulation.engines.exact_ages import ExactAges
 from fargate_workers_toolkit.simulation.engines.receiving import ask_for
 from fargate_workers_toolkit.simulation.loads.built_in import steady
@@ -35,7 +35,7 @@ def run(
 ) -> Track:
     assumptions = assumptions or Assumptions()
     control = Control(service, assumptions=assumptions)
-    track = run_exact(service, load, control, assumptions=assumptions, deployments=deployments, seed=seed)
+    track = ExactRun(service, load, control, assumptions=assumptions, deployments=deployments, seed=seed).run()
     assert track.residual == 0
     return track
 

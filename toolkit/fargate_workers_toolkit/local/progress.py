@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.text import Text
+
+from fargate_workers_toolkit.spinner import spinning
 
 Say = Callable[[str], None]
 
@@ -23,8 +25,7 @@ class Progress:
         """Runs a step; the block may say how far it is. A step that fails is marked and the error goes on."""
         started = time.monotonic()
         said = ""
-        spinner = self._console.status(f"{what} ...")
-        with spinner if self._console.is_terminal else nullcontext():
+        with spinning(self._console, f"{what} ...") as spinner:
 
             def say(text: str) -> None:
                 nonlocal said

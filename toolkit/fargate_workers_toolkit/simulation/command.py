@@ -28,6 +28,7 @@ from fargate_workers_toolkit.simulation.simulate import DEFAULTS, Engine
 from fargate_workers_toolkit.simulation.simulate import simulate as run
 from fargate_workers_toolkit.simulation.study import Study
 from fargate_workers_toolkit.simulation.templates.reading import read_service
+from fargate_workers_toolkit.spinner import spinning
 
 DEFAULT_LOAD = "burst"
 MOST_A_SECOND = 1_000_000
@@ -108,7 +109,7 @@ def simulate(
         promised = slo_of(first, slo)
         refuse_too_short(work, slo=promised)
         studies: list[Study] = []
-        with Console(stderr=True).status("Simulating ..."):
+        with spinning(Console(stderr=True), "Simulating ..."):
             for title, each in services:
                 result = run(each, work, slo=promised, engine=engine, seed=seed)
                 studies.append(Study(title=title, service=each, load=work, result=result))

@@ -6,8 +6,8 @@ from typing import Literal
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control, Planner
 from fargate_workers_toolkit.simulation.control.planner import WorkerPlanner
-from fargate_workers_toolkit.simulation.engines.exact import run_exact
-from fargate_workers_toolkit.simulation.engines.fluid import run_fluid
+from fargate_workers_toolkit.simulation.engines.exact import ExactRun
+from fargate_workers_toolkit.simulation.engines.fluid import FluidRun
 from fargate_workers_toolkit.simulation.errors import SimulationError
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
@@ -56,6 +56,6 @@ def simulate(
     if service.planner is not None and planner is None:
         planner = WorkerPlanner(service.planner, assumptions=assumptions)
     control = Control(service, assumptions=assumptions, planner=planner)
-    run = run_fluid if engine == "fluid" else run_exact
-    track = run(service, load, control, assumptions=assumptions, seed=seed, deployments=deployments)
+    run = FluidRun if engine == "fluid" else ExactRun
+    track = run(service, load, control, assumptions=assumptions, seed=seed, deployments=deployments).run()
     return Result.of(track, service=service, load=load.name, engine=engine, slo=slo, prices=prices)

@@ -37,20 +37,9 @@ class _Event(NamedTuple):
     task: RunningTask | None
 
 
-def run_exact(
-    service: ScaledService,
-    load: Load,
-    control: Control,
-    *,
-    assumptions: Assumptions,
-    seed: int = 0,
-    deployments: Sequence[int] = (),
-) -> Track:
-    """Simulates a whole load. `deployments`: the seconds at which one begins."""
-    return _Run(service, load, control, assumptions=assumptions, seed=seed, deployments=deployments).run()
+class ExactRun:
+    """One simulation of a whole load. `deployments`: the seconds at which one begins."""
 
-
-class _Run:
     def __init__(
         self,
         service: ScaledService,
@@ -58,8 +47,8 @@ class _Run:
         control: Control,
         *,
         assumptions: Assumptions,
-        seed: int,
-        deployments: Sequence[int],
+        seed: int = 0,
+        deployments: Sequence[int] = (),
     ) -> None:
         self._queue, self._task = service.queue, service.task
         self._load, self._control, self._assumptions = load, control, assumptions

@@ -25,20 +25,9 @@ from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.track import Minutes, Track
 
 
-def run_fluid(
-    service: ScaledService,
-    load: Load,
-    control: Control,
-    *,
-    assumptions: Assumptions,
-    seed: int = 0,
-    deployments: Sequence[int] = (),
-) -> Track:
-    """Simulates a whole load. `deployments`: the seconds at which one begins."""
-    return _Run(service, load, control, assumptions=assumptions, seed=seed, deployments=deployments).run()
+class FluidRun:
+    """One simulation of a whole load. `deployments`: the seconds at which one begins."""
 
-
-class _Run:
     def __init__(
         self,
         service: ScaledService,
@@ -46,8 +35,8 @@ class _Run:
         control: Control,
         *,
         assumptions: Assumptions,
-        seed: int,
-        deployments: Sequence[int],
+        seed: int = 0,
+        deployments: Sequence[int] = (),
     ) -> None:
         self._task = service.task
         self._load = load

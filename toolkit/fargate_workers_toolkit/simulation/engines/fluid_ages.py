@@ -1,5 +1,7 @@
 """How old messages were when their work was done, from the curves of a fluid run that is over."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,9 @@ class FluidAges:
         """Those of all whose work was done: of what was begun, less what `expired` and was `killed`, by second."""
         # All at once where some are taken out, which is rare: what was killed may have begun long before.
         for parts in segments(entered, begun, stretch=len(begun) if killed or expired else STRETCH):
-            self._add(_without_killed(_without_expired(parts, expired), killed))
+            _take_out_expired(parts, expired)
+            _take_out_killed(parts, killed)
+            self._add(parts)
         return self._ages
 
     def _add(self, parts: Segments) -> None:
@@ -79,31 +83,25 @@ def _work_times(work: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.unique(np.quantile(work, np.linspace(0, 1, MOST_WORK_TIMES)))
 
 
-def _without_killed(parts: Segments, killed: dict[int, int]) -> Segments:
-    """Takes out the messages whose work began and was lost: the last ones begun before."""
-    if not killed:
-        return parts
-    messages = parts.messages.copy()
-    for second, gone in killed.items():
-        left = float(gone)
-        for index in reversed(range(int(np.searchsorted(parts.begun, second, side="right")))):
-            taken = min(messages[index], left)
-            messages[index] -= taken
-            left -= taken
-            if left <= 0:
-                break
-    return Segments(messages=messages, entered=parts.entered, begun=parts.begun)
-
-
-def _without_expired(parts: Segments, expired: dict[int, float]) -> Segments:
-    """Takes the messages that expired out: the oldest of those that left the queue in their second."""
-    if not expired:
-        return parts
-    messages = parts.messages.copy()
+def _take_out_expired(parts: Segments, expired: dict[int, float]) -> None:
+    """The oldest of those that left the queue in their second."""
     for second, gone in expired.items():
-        left = gone
-        for index in range(*np.searchsorted(parts.begun, [second, second + 1])):
-            taken = min(messages[index], left)
-            messages[index] -= taken
-            left -= taken
-    return Segments(messages=messages, entered=parts.entered, begun=parts.begun)
+        first, end = np.searchsorted(parts.begun, [second, second + 1]).tolist()
+        _take_out(parts, range(first, end), gone)
+
+
+def _take_out_killed(parts: Segments, killed: dict[int, int]) -> None:
+    """The last ones begun before, for their work was lost."""
+    for second, gone in killed.items():
+        end = int(np.searchsorted(parts.begun, second, side="right"))
+        _take_out(parts, reversed(range(end)), gone)
+
+
+def _take_out(parts: Segments, indexes: Iterable[int], gone: float) -> None:
+    """So many messages, from one part after the other."""
+    for index in indexes:
+        taken = min(parts.messages.item(index), gone)
+        parts.messages[index] -= taken
+        gone -= taken
+        if gone <= 0:
+            break

@@ -38,10 +38,11 @@ class FluidFailures:
         self.counts, self.moments = self._entered
         self._back: Curve = np.zeros(length)
         self._dead: Curve = np.zeros(length)
+        seconds = np.arange(load.seconds)
         for kind, arrivals in enumerate((load.arrivals, load.poison)):
             if arrivals is not None:
                 self.counts[0, kind, : load.seconds] = arrivals
-                np.multiply(arrivals, np.arange(load.seconds), out=self.moments[0, kind, : load.seconds])
+                np.multiply(arrivals, seconds, out=self.moments[0, kind, : load.seconds])
         self._poison = load.poison
         self._most = 1
         self._outage = np.zeros(load.seconds, dtype=np.bool_) if load.outage is None else load.outage
