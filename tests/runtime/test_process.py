@@ -135,12 +135,13 @@ def test_kill_9_in_the_middle_costs_one_redelivery_and_no_second_effect(aws: Aws
     second = aws.start("ship_orders", VISIBILITY_TIMEOUT_SECONDS="2")
     first.kill()
     (aws.folder / "hold").unlink()
-    eventually(lambda: aws.depth() == (0, 0))
+    # Not by the queue's depth: while the message shows again, the server may count it neither as visible nor as hidden.
+    eventually(lambda: aws.claim("ShipOrders#1")["st"] == {"S": "C"})
     second.send_signal(signal.SIGTERM)
     assert "stopped" in events(second)
     assert aws.effects() == ["1"]
     assert (aws.folder / "started-1-2").exists()
-    assert aws.claim("ShipOrders#1")["st"] == {"S": "C"}
+    assert aws.depth() == (0, 0)
 
 
 def test_a_missing_variable_is_one_sentence_and_exit_code_2(aws: Aws) -> None:
