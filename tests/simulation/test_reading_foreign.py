@@ -72,6 +72,11 @@ def test_of_several_services_one_must_be_chosen(tmp_path: Path) -> None:
         read_service(written(tmp_path, by_hand()))
 
 
+def test_a_queue_that_delays_nothing_is_like_one_that_says_nothing_of_it(tmp_path: Path) -> None:
+    said = changed(template(), "Queue", "Properties", "DelaySeconds", to="0")
+    assert read_service(written(tmp_path, said)).queue == read_service(written(tmp_path, template())).queue
+
+
 def test_a_queue_that_the_worker_sends_to_is_not_the_one_it_reads(tmp_path: Path) -> None:
     container = {
         "Environment": [
@@ -190,6 +195,8 @@ ELSEWHERE = {"Fn::ImportValue": "elsewhere"}
         ),
         (changed(template(), "Queue", "Properties", "VisibilityTimeout", to=-1), "a number from 0 to 43,200"),
         (changed(template(), "Queue", "Properties", "MessageRetentionPeriod", to=9), "a number from 60 to 1,209,600"),
+        (changed(template(), "Queue", "Properties", "DelaySeconds", to=30), "DelaySeconds hides each message for 30 s"),
+        (changed(template(), "Queue", "Properties", "DelaySeconds", to=901), "a number from 0 to 900"),
     ],
 )
 def test_what_matters_and_is_not_known_or_wrong_gets_one_sentence(

@@ -19,6 +19,7 @@ OWN_QUEUE = ("QUEUE_URL", "QUEUE_NAME", "SQS_QUEUE_URL", "SQS_QUEUE_NAME")
 
 # SQS's quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 LONGEST_HIDDEN = 43_200
+LONGEST_DELAY = 900
 SHORTEST_KEPT, LONGEST_KEPT = 60, 1_209_600
 MOST_RECEIVES = 1_000
 
@@ -54,6 +55,7 @@ class WorkReader:
                 "container name it."
             )
         properties = self._evaluated.properties(queues[0])
+        _refuse_delay(properties)
         hidden, kept = properties.get("VisibilityTimeout"), properties.get("MessageRetentionPeriod")
         fifo, redrive = properties.get("FifoQueue"), _redrive_policy(properties)
         receives = None if redrive is None else redrive["maxReceiveCount"].whole(least=1, most=MOST_RECEIVES)
@@ -109,6 +111,15 @@ class WorkReader:
 def _is_essential(container: Place) -> bool:
     essential = container.get("Essential")
     return essential is None or essential.flag()
+
+
+def _refuse_delay(queue: Place) -> None:
+    delay = queue.get("DelaySeconds")
+    if delay is not None and (seconds := delay.whole(least=0, most=LONGEST_DELAY)):
+        raise SimulationError(
+            f"{delay.where} hides each message for {seconds} s at first, which cannot be simulated; leave it out, and "
+            "take as much off the SLO."
+        )
 
 
 def _redrive_policy(properties: Place) -> Place | None:
