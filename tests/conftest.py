@@ -27,6 +27,7 @@ else:
 class WholeFolders(LoadScopeScheduling):
     """With `--numprocesses`, a folder's tests stay in one process: they share servers, syntheses and the kernel."""
 
+    # Not by xdist's groups, which pytest 9.2 ignores: https://github.com/pytest-dev/pytest-xdist/issues/1386
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
         return str(Path(file).parent)
