@@ -55,20 +55,21 @@ class AutoScaling:
             self._track(target, by_alarm)
 
     def _step(self, policy: Properties, trigger: Trigger) -> None:
-        service = self._service(target_id(policy))
-        if service is not None:
-            steps = StepPolicy.from_template(policy["StepScalingPolicyConfiguration"])
-            target = target_id(policy)
-            outcome = scale_by_steps(
-                steps,
-                difference=steps.metric_of(trigger.evaluated) - trigger.threshold,
-                current=service["desiredCount"],
-                bounds=self._bounds(target),
-                moment=self._moment,
-                last=self._cooldowns[target].last(policy["PolicyName"]),
-                others_grew=self._cooldowns[target].growing(self._moment),
-            )
-            self._settle(outcome, policy, service, trigger)
+        target = target_id(policy)
+        service, cooldowns = self._service(target), self._cooldowns[target]
+        if service is None:
+            return
+        steps = StepPolicy.from_template(policy["StepScalingPolicyConfiguration"])
+        outcome = scale_by_steps(
+            steps,
+            difference=steps.metric_of(trigger.evaluated) - trigger.threshold,
+            current=service["desiredCount"],
+            bounds=self._bounds(target),
+            moment=self._moment,
+            last=cooldowns.last(policy["PolicyName"]),
+            others_grew=cooldowns.growing(self._moment),
+        )
+        self._settle(outcome, policy, service, trigger)
 
     def _track(self, target: str, triggers: Mapping[str, Trigger]) -> None:
         service = self._service(target)
