@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ABSENT = "no Chromium with its chromedriver is installed (Debian: apt-get install chromium chromium-driver)"
@@ -53,6 +54,10 @@ class Screen:
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of a function's body in the page."""
         return self._chrome.execute_script(script, *arguments)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds; fail after ten seconds."""
+        WebDriverWait(self._chrome, 10, poll_frequency=0.05).until(lambda _: condition())
 
     def tap(self, x: float, y: float) -> None:
         for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):

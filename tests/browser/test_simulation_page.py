@@ -42,6 +42,12 @@ def seen(screen: Screen, what: str) -> list[dict[str, Any]]:
     return screen.run(f"{SEEN}; return {what}()")
 
 
+def names_of_images(screen: Screen) -> list[str]:
+    """What a screen reader calls them."""
+    nodes = screen.command("Accessibility.getFullAXTree")["nodes"]
+    return [node["name"]["value"] for node in nodes if node["role"]["value"] in ("image", "img")]
+
+
 def box_of(screen: Screen, selector: str) -> dict[str, float]:
     script = "const b = document.querySelector(arguments[0]).getBoundingClientRect(); return b.toJSON()"
     return screen.run(script, selector)
@@ -197,9 +203,10 @@ def test_it_prints_on_white_paper_without_what_only_a_screen_can_do(screen: Scre
 
 def test_every_drawing_has_a_name_and_a_description_for_those_who_cannot_see_it(screen: Screen, tmp_path: Path) -> None:
     screen.open(written(tmp_path, [study(title="before"), study(title="after")]))
-    nodes = screen.command("Accessibility.getFullAXTree")["nodes"]
-    names = [node["name"]["value"] for node in nodes if node["role"]["value"] in ("image", "img")]
     drawings = screen.run("return document.querySelectorAll('svg[role=img]').length")
+    # The tree of what can be told grows after the page has loaded.
+    screen.until(lambda: len(names_of_images(screen)) >= drawings)
+    names = names_of_images(screen)
     assert len(names) == drawings >= 12
     assert any(name.startswith("Age At most ") and "above the SLO of 60 s" in name for name in names)
     ids = screen.run("return Array.from(document.querySelectorAll('[id]'), each => each.id)")
