@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-PARTS = ("benchmarks.synth", "benchmarks.worker", "benchmarks.scaling", "benchmarks.local")
+PARTS = ("benchmarks.synth", "benchmarks.worker", "benchmarks.sql", "benchmarks.scaling", "benchmarks.local")
 
 
 def main() -> int:

@@ -5,19 +5,22 @@ in `.local`, and whatever pip keeps in its cache.
 """
 
 import argparse
-import json
 import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fargate_workers_toolkit.local import steps
-from fargate_workers_toolkit.local.progress import Progress
+from benchmarks.report import Check, Row, publish
+from fargate_workers_toolkit.console.progress import Progress
+from fargate_workers_toolkit.local import lifecycle
+from fargate_workers_toolkit.local.synthesis import Selection
 from fargate_workers_toolkit.local.workspace import Workspace
+from scenarios.order_pipeline import play
 
 ROOT = Path(__file__).parents[1]
-DEPLOY = "Deploy every stack (cdk deploy)"
+DEPLOY = "Deploy the stacks (cdk deploy)"
+SELECTION = Selection(stacks=("local/**",), context=("environment=local",))
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -35,16 +38,16 @@ def measure() -> dict[str, float]:
     return {
         "make local, cold": timed(lambda: _run(workspace)),
         "make local, warm": timed(lambda: _run(workspace)),
-        "up, warm": timed(lambda: steps.up(workspace, progress=first)),
+        "up, warm": timed(lambda: lifecycle.up(workspace, progress=first, selection=SELECTION)),
         "of which cdk deploy, three stacks": first.seconds[DEPLOY],
-        "up again, nothing changed": timed(lambda: steps.up(workspace, progress=again)),
+        "up again, nothing changed": timed(lambda: lifecycle.up(workspace, progress=again, selection=SELECTION)),
         "of which cdk deploy, nothing to do": again.seconds[DEPLOY],
-        "down": timed(lambda: steps.down(workspace, progress=Progress())),
+        "down": timed(lambda: lifecycle.down(workspace, progress=Progress())),
     }
 
 
 def _run(workspace: Workspace) -> None:
-    summary = steps.run(workspace, progress=Progress())
+    summary = lifecycle.run(workspace, progress=Progress(), selection=SELECTION, scenario=play)
     if not summary.passed:
         raise RuntimeError(f"The run failed, so its time means nothing; its logs are in {workspace.run}.")
 
@@ -53,12 +56,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.local", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the numbers for a program")
     arguments = parser.parse_args()
-    measured = measure()
-    if arguments.json:
-        print(json.dumps(measured, indent=2))
-    else:
-        print(*(f"{name:<40} {seconds:>7.1f} s" for name, seconds in measured.items()), sep="\n")
-    return 0
+    rows = [Row(name=name, value=seconds, digits=1) for name, seconds in measure().items()]
+    return publish({"local": Check(measures="The local environment, in seconds", rows=rows)}, as_json=arguments.json)
 
 
 if __name__ == "__main__":

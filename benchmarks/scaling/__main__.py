@@ -7,23 +7,22 @@ Without rows all of them are measured, in about two minutes:
     engines      the fluid engine beside the exact one
     ecs          AWS's published benchmark of ECS scaling on CPU
     speed        a simulated day, in seconds and beside the bare queue
+    memory       a simulated year
     recommend    the search among 200 policies
     five_loads   for_latency under the server loads, beside other policies
     killing      messages killed amid their work
-    absorbing    bursts that the acceptable latency absorbs
+    absorbing    bursts that the acceptable latency absorbs, beside the best rule tuned in hindsight
+    surprises    work that quadruples, tasks that start slowly, metrics that come late
 
 With --json one object is printed, by row: what it `measures`, the `values`, the `bound` of each, whether it is `kept`,
 and what to read `beside` it. Exit code: 0, 1 when a row is not kept.
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.report import show
+from benchmarks.report import Check, publish
 from benchmarks.scaling import (
     absorbing,
     documented,
@@ -31,12 +30,13 @@ from benchmarks.scaling import (
     engines,
     five_loads,
     killing,
+    memory,
     queueing,
     recommending,
     speed,
+    surprises,
 )
-from benchmarks.scaling.check import Check
-from fargate_workers_toolkit.local.progress import Progress
+from fargate_workers_toolkit.console.progress import Progress
 
 CHECKS: Mapping[str, Callable[[], Check]] = {
     "documented": documented.check,
@@ -44,10 +44,12 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
     "engines": engines.check,
     "ecs": ecs_scaling.check,
     "speed": speed.check,
+    "memory": memory.check,
     "recommend": recommending.check,
     "five_loads": five_loads.check,
     "killing": killing.check,
     "absorbing": absorbing.check,
+    "surprises": surprises.check,
 }
 
 
@@ -59,13 +61,7 @@ def main() -> int:
         with progress.step(name) as say:
             checks[name] = CHECKS[name]()
             say("kept" if checks[name].kept else "NOT KEPT")
-    if arguments.json:
-        rows = {name: check.as_json() for name, check in checks.items()}
-        print(json.dumps({"python": platform.python_version(), "cpus": os.cpu_count(), "rows": rows}, indent=2))
-    else:
-        for check in checks.values():
-            show(check.rows, title=check.measures)
-    return 0 if all(check.kept for check in checks.values()) else 1
+    return publish(checks, as_json=arguments.json)
 
 
 def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:

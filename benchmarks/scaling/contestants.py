@@ -6,6 +6,7 @@ from functools import partial
 
 from benchmarks.scaling.keda import simulate_keda
 from benchmarks.scaling.services import article, fixed, for_latency, tracking
+from fargate_workers_toolkit.simulation.loads.built_in import WORK_SECONDS
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService
 from fargate_workers_toolkit.simulation.result import Result
@@ -45,6 +46,7 @@ CONTESTANTS: Mapping[str, Run] = {
     "KEDA, 1 message a task": partial(_keda, 1),
     "KEDA, 10 messages a task": partial(_keda, 10),
     "KEDA, 100 messages a task": partial(_keda, 100),
+    "KEDA, 200 s of work a task": partial(_keda, round(200 / WORK_SECONDS)),
 }
 
 

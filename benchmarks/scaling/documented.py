@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
-from benchmarks.report import Row
-from benchmarks.scaling.check import Check
-from fargate_workers_toolkit.semantics.alarm_evaluation import MissingData, State, evaluate
-from fargate_workers_toolkit.semantics.cooldown import Activity, Bounds, Cooldowns
-from fargate_workers_toolkit.semantics.step_scaling import AdjustmentType, Step, StepPolicy, scale_by_steps
-from fargate_workers_toolkit.semantics.target_tracking import Reading, Tracked, TrackingPolicy, scale_out, track
+from benchmarks.report import Check, Row
+from fargate_workers_toolkit.aws_behaviour.alarm_evaluation import MissingData, State, evaluate
+from fargate_workers_toolkit.aws_behaviour.cooldown import Activity, Bounds, Cooldowns
+from fargate_workers_toolkit.aws_behaviour.step_scaling import AdjustmentType, Step, StepPolicy, scale_by_steps
+from fargate_workers_toolkit.aws_behaviour.target_tracking import Reading, Tracked, TrackingPolicy, scale_out, track
 
 STEPS = "https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html"
 TRACKING = "https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html"

@@ -13,10 +13,9 @@ from statistics import mean
 
 import numpy as np
 
-from benchmarks.report import Row
-from benchmarks.scaling.check import Check
-from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
+from benchmarks.report import Check, Row
+from fargate_workers_toolkit.aws_behaviour.cooldown import Bounds
+from fargate_workers_toolkit.aws_behaviour.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Metric, Query, ScaledService, Tracking

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from benchmarks.report import Row
-from benchmarks.scaling.check import Check
+from benchmarks.report import Check, Row
 from benchmarks.scaling.contestants import CONTESTANTS, OURS, Run, most_tasks
 from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import Queue
@@ -14,8 +13,9 @@ from fargate_workers_toolkit.simulation.result import Result
 SEEDS = (0, 1)
 SERVER_LOADS = ("burst", "diurnal", "outage", "poison", "heavy")
 
-MOST_TASK_HOURS = 1375
-MOST_REVERSALS = 40
+MOST_AVOIDABLE_MISSES = 0.03
+MOST_TASK_HOURS = 1_080
+MOST_REVERSALS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,13 @@ def check() -> Check:
         measures="for_latency under the five server loads, 300 s",
         rows=[
             # To a thousandth: the fluid engine deals in parts of messages.
-            Row(name="avoidable misses, percent", value=round(ours.avoidable_misses, 3), most=0, digits=3),
+            Row(
+                name="avoidable misses, percent",
+                value=round(ours.avoidable_misses, 3),
+                most=MOST_AVOIDABLE_MISSES,
+                digits=3,
+                beside="of the outage: what waits when it begins",
+            ),
             Row(
                 name="task-hours",
                 value=ours.task_hours,

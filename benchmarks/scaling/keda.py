@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
-from fargate_workers_toolkit.simulation.control.seen import Seen
+from fargate_workers_toolkit.simulation.control.observation import Observation
 from fargate_workers_toolkit.simulation.engines.fluid import FluidRun
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
@@ -31,7 +31,7 @@ class Keda(Control):
         self._least, self._most = service.bounds
         self._wanted: deque[int] = deque(maxlen=STABLE_MINUTES)
 
-    def minute(self, seen: Seen, *, deploying: bool = False) -> int:  # noqa: ARG002 - Kubernetes has other deployments
+    def minute(self, seen: Observation, *, deploying: bool = False) -> int:  # noqa: ARG002 - Kubernetes has other deployments
         wanted = math.ceil((seen.visible + seen.in_flight) / self._queue_length)
         self._wanted.append(min(max(wanted, self._least), self._fastest()))
         self.desired = max(self._wanted)

@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.report import Row
-from benchmarks.scaling.check import Check
+from benchmarks.report import Check, Row
 
 LOADS = ("burst", "diurnal", "heavy")
 LEAST_POLICIES = 200

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fargate_workers_toolkit.semantics.cooldown import Bounds
-from fargate_workers_toolkit.semantics.step_scaling import Step, StepPolicy
-from fargate_workers_toolkit.semantics.target_tracking import TrackingPolicy
+from fargate_workers_planner import arithmetic
+from fargate_workers_toolkit.aws_behaviour.cooldown import Bounds
+from fargate_workers_toolkit.aws_behaviour.step_scaling import Step, StepPolicy
+from fargate_workers_toolkit.aws_behaviour.target_tracking import TrackingPolicy
 from fargate_workers_toolkit.simulation.model import (
     Alarm,
     Metric,
@@ -16,8 +17,7 @@ from fargate_workers_toolkit.simulation.model import (
     Task,
     Tracking,
 )
-from fargate_workers_toolkit.simulation.recommending.policies import ForLatency
-from scaling_planner import arithmetic
+from fargate_workers_toolkit.simulation.policies import LAUNCH_LATENCY, ForLatency
 
 
 def query(source: Source, *, minutes: int = 1) -> Query:
@@ -119,14 +119,21 @@ def tracking(target: float, *, expression: str | None = None, bounds: tuple[int,
 
 def for_latency(
     *,
+    acceptable_latency: int = 300,
     processing_time: float = 0.5,
     min_tasks: int = 1,
     mode: arithmetic.Mode = "balanced",
+    launch_latency: int | None = None,
     queue: Queue,
     task: Task | None = None,
 ) -> ScaledService:
-    """This project's own: 300 s of acceptable latency, by the planner's arithmetic as it is deployed."""
+    """This project's own, by the planner's arithmetic as it is deployed."""
     policy = ForLatency(
-        acceptable_latency=300, processing_time=processing_time, min_tasks=min_tasks, max_tasks=50, mode=mode
+        acceptable_latency=acceptable_latency,
+        processing_time=processing_time,
+        min_tasks=min_tasks,
+        max_tasks=50,
+        mode=mode,
+        launch_latency=LAUNCH_LATENCY if launch_latency is None else launch_latency,
     )
     return replace(policy.applied(fixed(5, queue=queue, task=task or Task(protected=True))), name="Orders")

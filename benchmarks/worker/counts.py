@@ -18,13 +18,13 @@ from benchmarks.worker.orders import POISON, orders
 from benchmarks.worker.running import Running, messages
 from benchmarks.worker.runtimes import CONCURRENCY, HERE, OURS, Runtime
 from benchmarks.worker.stand import Stand, StandQueue
-from fargate_workers_toolkit.local.progress import Progress
+from fargate_workers_toolkit.console.progress import Progress
 
 BACKLOG = 10_000
 TRICKLE_PER_SECOND = 10
 TRICKLE = 250
-#: Two polls of 20 seconds, and what is late of them.
-IDLE_SECONDS = 40
+#: Less than a poll of 20 seconds, so that one whole poll is looked at.
+IDLE_SECONDS = 15
 TOKENS_PER_SECOND = 100
 TOKENS = 5 * TOKENS_PER_SECOND
 READING_PROCESSES = 5

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.worker.runtimes import Runtime
-from fargate_workers_toolkit.local.progress import Progress
+from fargate_workers_toolkit.console.progress import Progress
 
 
 class InstallationError(Exception):

@@ -20,7 +20,7 @@ from benchmarks.worker.prices import dollars_per_million
 from benchmarks.worker.running import Running, messages
 from benchmarks.worker.runtimes import CELERY, DRAMATIQ, OURS, PEERS, SQUISS, Runtime
 from benchmarks.worker.stand import Stand, StandQueue
-from fargate_workers_toolkit.local.progress import Progress
+from fargate_workers_toolkit.console.progress import Progress
 
 #: How many times as fast as a peer.
 PROMISED = {CELERY.name: 5.0, DRAMATIQ.name: 4.0, SQUISS.name: 1.5}

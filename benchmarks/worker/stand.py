@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.worker.server import HOST
+from tests.doubles.aws_server import HOST
 
 ROOT = Path(__file__).parents[2]
 #: What a client needs to speak to the server; its signatures are not checked.
@@ -85,7 +85,7 @@ class Stand:
     """
 
     def __init__(self, *, latency_milliseconds: float = 8) -> None:
-        self._start("benchmarks.worker.server", f"--latency-milliseconds={latency_milliseconds}")
+        self._start("tests.doubles.aws_server", f"--latency-milliseconds={latency_milliseconds}")
 
     def _start(self, module: str, *options: str) -> None:
         """Start the server, which prints its port."""

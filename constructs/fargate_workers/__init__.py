@@ -1,38 +1,60 @@
 """Queue workers, scheduled tasks and event-driven tasks on AWS Fargate, as AWS CDK constructs."""
 
-from fargate_workers._acknowledge import COMPLIANCE_PACKS, acknowledge
-from fargate_workers.alerts import Alerts, Subscription
-from fargate_workers.availability_zones import set_availability_zones
-from fargate_workers.container_image import worker_image
-from fargate_workers.dashboard import Dashboard
-from fargate_workers.dead_letter_redrive import DeadLetterRedrive
-from fargate_workers.deduplication_table import DeduplicationTable
-from fargate_workers.event_bridge import switch_on_event_bridge
-from fargate_workers.object_created_task import ObjectCreatedTask
-from fargate_workers.queue_worker import QueueWorker
-from fargate_workers.redis_cache import RedisCache
+import os
+
+# Before the CDK starts its kernel: on Node 20, which works, it prints eleven lines of warning at every run.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+from fargate_workers.alarms import Alerts, Subscription
+from fargate_workers.cloudformation import switch_on_event_bridge
+from fargate_workers.cluster import StoppedTasks, WorkerCluster, set_availability_zones
+from fargate_workers.compliance import (
+    COMPLIANCE_PACKS,
+    acknowledge,
+    acknowledge_cfn_lint,
+    acknowledge_checkov,
+)
+from fargate_workers.errors import ConfigurationError
+from fargate_workers.operations import Dashboard, DeadLetterRedrive, OperatorAccess, ReaderAccess
+from fargate_workers.queues import WorkerQueue
 from fargate_workers.scaling import Scaling
-from fargate_workers.scheduled_task import ScheduledTask
-from fargate_workers.worker_cluster import WorkerCluster
-from fargate_workers.worker_queue import WorkerQueue
-from fargate_workers.worker_task import WorkerTask
+from fargate_workers.stores import Database, DeduplicationTable, RedisCache
+from fargate_workers.streams import RedisList, RedisStream
+from fargate_workers.tasks import ObjectCreatedTask, ScheduledTask, WorkerTask, worker_image
+from fargate_workers.topics import Brokers, KafkaCluster, KafkaTopic
+from fargate_workers.workers import QueueFunction, QueueWorker
+
+__version__ = "0.1.0"
 
 __all__ = [
     "COMPLIANCE_PACKS",
     "Alerts",
+    "Brokers",
+    "ConfigurationError",
     "Dashboard",
+    "Database",
     "DeadLetterRedrive",
     "DeduplicationTable",
+    "KafkaCluster",
+    "KafkaTopic",
     "ObjectCreatedTask",
+    "OperatorAccess",
+    "QueueFunction",
     "QueueWorker",
+    "ReaderAccess",
     "RedisCache",
+    "RedisList",
+    "RedisStream",
     "Scaling",
     "ScheduledTask",
+    "StoppedTasks",
     "Subscription",
     "WorkerCluster",
     "WorkerQueue",
     "WorkerTask",
     "acknowledge",
+    "acknowledge_cfn_lint",
+    "acknowledge_checkov",
     "set_availability_zones",
     "switch_on_event_bridge",
     "worker_image",

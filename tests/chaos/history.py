@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-What = Literal["begun", "effect", "recorded", "killed"]
+#: Of a handler: it has `begun`; it made the message's `effect`; it `raised`. Of the claims: the effect is `recorded`.
+#: Of a process: it was `killed`, by whomever, or `frozen` and `thawed`; it was `asked` to stop, and `ended` by itself.
+What = Literal["begun", "effect", "raised", "recorded", "killed", "frozen", "thawed", "asked", "ended"]
 
 
 @dataclass(frozen=True)
@@ -16,16 +18,16 @@ class Event:
 
     Attributes:
         at: Seconds, of the clock that all processes of a machine share.
-        what: A handler was called; it made the message's effect; the claims said that this is recorded; or the process
-            was ended by SIGKILL.
         process: The number of the process; no two of a run have the same.
-        key: The message's idempotency key; empty for `killed`.
+        key: The message's idempotency key. Empty for events of a process.
+        message: The message's id; of `ended`, the exit code.
     """
 
     at: float
     what: What
     process: int
     key: str = ""
+    message: str = ""
 
 
 class History:
@@ -34,8 +36,8 @@ class History:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def add(self, what: What, process: int, key: str = "") -> None:
-        os.write(self._descriptor, f"{time.monotonic():.6f} {what} {process} {key}\n".encode())
+    def add(self, what: What, process: int, key: str = "", message: str = "") -> None:
+        os.write(self._descriptor, f"{time.monotonic():.6f} {what} {process} {key} {message}\n".encode())
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -45,5 +47,5 @@ def history(path: Path) -> Iterator[Event]:
     """Every event in the file."""
     with path.open() as file:
         for line in file:
-            at, what, process, key = line.rstrip("\n").split(" ")
-            yield Event(float(at), cast("What", what), int(process), key)
+            at, what, process, key, message = line.rstrip("\n").split(" ")
+            yield Event(float(at), cast("What", what), int(process), key, message)

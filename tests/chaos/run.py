@@ -1,286 +1,353 @@
-"""The chaos run: real worker processes on one queue, which are killed and hurt until everything has ended."""
+"""The chaos run: real worker processes on one queue, which are hurt by plan until everything has ended."""
 
-import json
-import multiprocessing
+import pickle
 import random
-import signal
+import shutil
 import time
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import boto3
-
-from benchmarks.worker.stand import CLIENT, Stand, StandQueue
 from tests.chaos.checker import Observed, Verdict, check
-from tests.chaos.history import Event, History, history
-from tests.chaos.worker import Plan, work
+from tests.chaos.herd import Herd
+from tests.chaos.history import history
+from tests.chaos.orders import Order, orders, sending
+from tests.chaos.plan import FAULTS, Attack, Step, attacks
+from tests.chaos.stand import ChaosStand
+from tests.chaos.weather import Outage
+from tests.faults.redis_rig import RedisRig
 
-PROCESSES = 4
-VISIBILITY = 10
-DELIVERIES = 4
+Store = Literal["dynamodb", "redis", "none"]
+_SERVICES = {"dynamodb": "DynamoDB", "redis": "Redis", "none": "none"}
 
-#: Of a thousand messages, how many do what. The rest is half and half: a plain effect, or one in a transaction.
-_ODD = {"fail once": 50, "doomed": 20, "refuse": 10, "not JSON": 10, "wrong shape": 10}
-_SENT_TWICE = 50
-_POISON = ("refuse", "not JSON", "wrong shape")
+#: How much of the work waits in the queue while an attack is to come: the rest is sent once it has begun, so that no
+#: machine, however its processes are scheduled, has done the work before it was hurt.
+_AHEAD = 0.15
 
-#: Requests that the server answers between one attack on a process and the next.
-_PEACE = (300, 1200)
+#: Seconds between two looks at a queue of a thousand messages, which counts itself by looking at every one.
+_LOOK = 0.1
 
-#: Seconds without any progress; back-offs and visibilities are shorter.
-_PATIENCE = 60
 
-_CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a run is made of. Durations are in seconds.
 
-_fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload([work.__module__])
+    Attributes:
+        messages: How many orders are sent.
+        fifo: Whether the queue is FIFO.
+        claims: Where effects are claimed.
+        faults: Names of tests.chaos.plan.FAULTS.
+        seed: Makes the same choices again: what is sent, what fails, when who is attacked; timing stays the machine's.
+        intensity: How many times as many attacks as usual.
+        processes: Workers at a time.
+        concurrency: Handlers of each.
+        pace: What a handler takes at most, but a slow one.
+        visibility: The visibility timeout; the shorter, the sooner the run has ended.
+        max_attempts: After how many failures of its own a message is given up.
+        max_receives: The queue's maxReceiveCount, a guard above.
+        longest: The longest outage of SQS.
+        stop_timeout: Between SIGTERM and SIGKILL.
+        limit: After so long the run ends, whatever is left.
+    """
+
+    messages: int
+    fifo: bool = False
+    claims: Store = "dynamodb"
+    faults: Collection[str] = field(default_factory=lambda: frozenset(FAULTS))
+    seed: int = 0
+    intensity: float = 1
+    processes: int = 4
+    concurrency: int = 8
+    pace: float = 0.05
+    visibility: int = 10
+    max_attempts: int = 4
+    max_receives: int = 100
+    longest: float = 30
+    stop_timeout: int = 60
+    limit: float = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What a run showed. `facts` are counts for the reader; the verdict does not depend on them."""
 
-    seed: int
+    scene: Scene
     verdict: Verdict
-    exit_codes: dict[int, int]
-    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    facts: dict[str, Any]
 
     @property
     def good(self) -> bool:
-        """The verdict is, and whatever was asked to stop has stopped with 0."""
-        return self.verdict.good and not self.wrong_exits
-
-    @property
-    def wrong_exits(self) -> dict[int, int]:
-        """Exit codes other than 0, by process, of those that were not killed."""
-        return {process: code for process, code in self.exit_codes.items() if code != 0}
+        return self.verdict.good
 
 
-class ChaosStand(Stand):
-    """The server that loses answers, in a process of its own."""
+def run(scene: Scene, *, folder: Path, tell: Callable[[str], None] = lambda _line: None) -> Result:
+    """Send orders, let processes work and suffer until none is left, redrive the dead letters, stop, and judge.
 
-    def __init__(self, *, seed: int) -> None:
-        self._start("tests.chaos.server", "--lose=0.005", f"--seed={seed}")
-
-    @property
-    def answered(self) -> int:
-        return int(self.ask("GET", "server")["requests"])
-
-
-def orders(messages: int, chosen: random.Random) -> dict[str, tuple[str, str]]:
-    """What each order does and its message's body, by key."""
-    kinds = [*_ODD, "plain", "transact"]
-    weights = [*_ODD.values(), *[(1000 - sum(_ODD.values())) / 2] * 2]
-    return {
-        key: (does, body(key, does))
-        for key, does in zip(
-            (f"o-{number}" for number in range(messages)), chosen.choices(kinds, weights, k=messages), strict=True
-        )
-    }
-
-
-def body(key: str, does: str) -> str:
-    if does == "not JSON":
-        return f'{{"order_id": "{key}"'
-    return json.dumps({"order_id": key} if does == "wrong shape" else {"order_id": key, "does": does})
-
-
-class Herd:
-    """The worker processes: as many as there should be, whatever happens to them."""
-
-    def __init__(self, folder: Path, *, seed: int, environment: dict[str, str]) -> None:
-        self._folder = folder
-        self._seed = seed
-        self._environment = environment
-        self._random = random.Random(seed)
-        self._history = History(folder / "history")
-        self._running: dict[int, Any] = {}
-        self._started = 0
-        self.killed = 0
-        self.died = 0
-        self.unborn = 0
-        self.exit_codes: dict[int, int] = {}
-
-    def fill(self) -> None:
-        """Replace those that have ended."""
-        for number, process in list(self._running.items()):
-            if process.exitcode is not None:
-                self._ended(number)
-        while len(self._running) < PROCESSES:
-            self._started += 1
-            plan = Plan(
-                folder=self._folder,
-                process=self._started,
-                seed=self._seed,
-                environment={**self._environment, "HEALTH_FILE": str(self._folder / f"healthy-{self._started}")},
-            )
-            process = _fork.Process(target=work, args=(plan,), daemon=True)
-            process.start()
-            self._running[self._started] = process
-
-    def attack(self) -> None:
-        """End one of them: by SIGKILL, or, one time in four, by SIGTERM as a deployment does."""
-        number = self._random.choice(sorted(self._running))
-        process = self._running[number]
-        if self._random.random() < 0.25:
-            process.terminate()
-            process.join()
-        else:
-            process.kill()
-            process.join()
-            self._history.add("killed", number)
-            self.killed += 1
-            self.died -= 1
-        self._ended(number)
-
-    def stop(self) -> None:
-        for process in self._running.values():
-            process.terminate()
-        for number, process in list(self._running.items()):
-            process.join()
-            self._ended(number)
-
-    def close(self) -> None:
-        """Leave no process behind."""
-        for process in self._running.values():
-            process.kill()
-            process.join()
-        self._history.close()
-
-    @property
-    def started(self) -> int:
-        return self._started
-
-    def _ended(self, number: int) -> None:
-        code = self._running.pop(number).exitcode
-        if code == -signal.SIGKILL:
-            self.died += 1
-        elif code == -signal.SIGTERM and not self._has_logged(number):
-            self.unborn += 1  # asked to stop before `run` could listen, let alone receive: nothing was in its hands
-        else:
-            self.exit_codes[number] = code
-
-    def _has_logged(self, number: int) -> bool:
-        log = self._folder / f"{number}.log"
-        return log.exists() and log.stat().st_size > 0
-
-
-def run(messages: int, *, seed: int, folder: Path) -> Result:
-    """Send `messages` orders, let processes work and die until none is left, redrive the dead letters, and judge."""
-    chosen = random.Random(seed)
-    sent = orders(messages, chosen)
-    twice = chosen.sample(sorted(sent), messages * _SENT_TWICE // 1000)
-    began = time.monotonic()
-    with ChaosStand(seed=seed) as stand:
-        queue = stand.queue("chaos", visibility_timeout=VISIBILITY, max_receive_count=DELIVERIES)
-        bodies = [text for _, text in sent.values()] + [sent[key][1] for key in twice]
-        chosen.shuffle(bodies)
-        queue.send(bodies)
-        herd = Herd(folder, seed=seed, environment=_environment(stand, queue))
-        try:
-            _work_off(stand, queue, herd, chosen)
-            (folder / "healed").touch()
-            redriven = _redrive(stand, queue)
-            _work_off(stand, queue, herd, chosen)
-            herd.stop()
-        finally:
-            herd.close()
-        effects = stand.ask("GET", "effects")
-        observed = _observed(queue, sent, effects, list(history(folder / "history")))
-        counters = queue.counters()
-    facts = {
-        "messages sent twice": len(twice),
-        "dead letters redriven": redriven,
-        "processes started": herd.started,
-        "of them killed from outside": herd.killed,
-        "of them killed by themselves, around an effect": herd.died,
-        "of them asked to stop before they listened": herd.unborn,
-        "deliveries": sum(int(count) * number for count, number in counters["deliveries"].items()),
-        "requests to the queue": sum(counters["requests"].values()),
-        "answers that got lost": effects["lost"],
-        "seconds": round(time.monotonic() - began),
-    }
-    return Result(seed=seed, verdict=check(observed), exit_codes=herd.exit_codes, facts=facts)
-
-
-def _environment(stand: Stand, queue: StandQueue) -> dict[str, str]:
-    return {
-        **stand.client,
-        "WORKER_NAME": "chaos",
-        "QUEUE_URL": queue.url,
-        "DEAD_LETTER_QUEUE_URL": queue.dead_letter_queue_url,
-        "CLAIM_STORE": "dynamodb",
-        "CLAIMS_TABLE_NAME": "chaos",
-        "VISIBILITY_TIMEOUT_SECONDS": str(VISIBILITY),
-        "MAX_RECEIVE_COUNT": str(DELIVERIES),
-        "RECEIVE_WAIT_SECONDS": "2",
-    }
-
-
-def _work_off(stand: ChaosStand, queue: StandQueue, herd: Herd, chosen: random.Random) -> None:
-    """Keep the herd at work until the queue is empty, and attack it until it nearly is.
-
-    A queue that no longer gets shorter is left as it is; the verdict will say what is in it.
+    Args:
+        folder: For the history and the logs.
+        tell: Called with a line on how far the work is.
     """
-    next_attack = stand.answered + chosen.randint(*_PEACE)
-    most, left, looked_at, progress_at = 0, -1, 0.0, time.monotonic()
-    while left and time.monotonic() - progress_at < _PATIENCE:
-        herd.fill()
-        # The queue counts itself by looking at every message: not too often.
-        if time.monotonic() - looked_at > 1:
-            counters, before = queue.counters(), left
-            left, looked_at = counters["visible"] + counters["hidden"], time.monotonic()
-            most = max(most, left)
-            progress_at = progress_at if left == before else looked_at
-        if left > most / 50 and stand.answered >= next_attack:
-            herd.attack()
-            next_attack = stand.answered + chosen.randint(*_PEACE)
-        time.sleep(0.05)  # a poll's pace
+    return _Run(scene, folder, tell).result()
 
 
-def _redrive(stand: Stand, queue: StandQueue) -> int:
-    """Move every dead letter back, as the console's redrive does: each becomes a new message. Returns how many."""
-    sqs = boto3.client("sqs", endpoint_url=stand.endpoint, region_name=CLIENT["AWS_REGION"], **_CREDENTIALS)
-    letters: dict[str, Any] = {}
-    counters = stand.ask("GET", f"queues/{queue.name}-dead-letters")
-    while len(letters) < counters["visible"] + counters["hidden"]:
-        answer = sqs.receive_message(
-            QueueUrl=queue.dead_letter_queue_url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=5,
-            WaitTimeSeconds=1,
-            MessageAttributeNames=["All"],
+class _Run:
+    def __init__(self, scene: Scene, folder: Path, tell: Callable[[str], None]) -> None:
+        self._scene = scene
+        self._folder = folder
+        self._tell = tell
+        self._began = time.monotonic()
+        self._chosen = random.Random(scene.seed)
+        self._due: list[tuple[float, Step]] = []
+        self._endings: list[tuple[float, Callable[[], None]]] = []
+        self._redis_outages: list[Outage] = []
+        self._attacks = 0
+        self._key_of: dict[str, str] = {}
+
+    def result(self) -> Result:
+        scene = self._scene
+        sent = orders(
+            scene.messages,
+            fifo=scene.fifo,
+            faults=scene.faults,
+            transact=scene.claims == "dynamodb",
+            most_failures=scene.max_attempts - 2,
+            chosen=self._chosen,
         )
-        letters |= {message["MessageId"]: message for message in answer.get("Messages", [])}
-    for letter in letters.values():
-        attributes = letter.get("MessageAttributes", {})
-        sqs.send_message(QueueUrl=queue.url, MessageBody=letter["Body"], MessageAttributes=attributes)
-    for letter in letters.values():
-        sqs.delete_message(QueueUrl=queue.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
-    return len(letters)
+        with ExitStack() as stack:
+            self._redis = stack.enter_context(_claims_server(scene.claims))
+            self._stand = stack.enter_context(self._open_stand())
+            self._unsent = deque(sending(sent, chosen=self._chosen))
+            self._total = len(self._unsent)
+            self._herd = self._open_herd()
+            try:
+                self._work_off(self._plan())
+                healed_at = time.monotonic()
+                (self._folder / "healed").touch()
+                redriven = self._stand.redrive()
+                self._work_off([])
+                self._tell("stopping")
+                self._herd.stop_all()
+            finally:
+                self._herd.close()
+            return self._judge(sent, healed_at, redriven)
+
+    def _open_stand(self) -> ChaosStand:
+        scene = self._scene
+        chances = {fault: share for fault, share in _CHANCES.items() if fault in scene.faults}
+        options = {_OPTIONS[fault]: share for fault, share in chances.items()}
+        return ChaosStand(
+            fifo=scene.fifo, visibility=scene.visibility, max_receives=scene.max_receives, seed=scene.seed, **options
+        )
+
+    def _send(self, share: float) -> None:
+        """Send on until this share of all messages is sent."""
+        portion = [self._unsent.popleft() for _ in range(len(self._unsent) - round(self._total * (1 - share)))]
+        for start in range(0, len(portion), 1000):
+            some = portion[start : start + 1000]
+            ids = self._stand.send([message for _, message in some])
+            self._key_of.update(zip(ids, (order.key for order, _ in some), strict=True))
+
+    def _open_herd(self) -> Herd:
+        scene = self._scene
+        redis = (
+            {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(self._redis.proxy.port), "REDIS_TLS": "false"}
+            if self._redis
+            else {}
+        )
+        environment = {
+            **self._stand.client,
+            **redis,
+            "WORKER_NAME": "chaos",
+            "QUEUE_URL": self._stand.url,
+            "DEAD_LETTER_QUEUE_URL": self._stand.letters_url,
+            "CLAIM_STORE": scene.claims,
+            "CLAIMS_TABLE_NAME": "chaos" if scene.claims == "dynamodb" else "",
+            "VISIBILITY_TIMEOUT_SECONDS": str(scene.visibility),
+            "MAX_RECEIVE_COUNT": str(scene.max_receives),
+            "MAX_ATTEMPTS": str(scene.max_attempts),
+            "STOP_TIMEOUT_SECONDS": str(scene.stop_timeout),
+            "CONCURRENCY": str(scene.concurrency),
+            "RECEIVE_WAIT_SECONDS": "2",
+            "LOG_LEVEL": "INFO",
+        }
+        return Herd(
+            self._folder,
+            places=scene.processes,
+            environment=environment,
+            stop_timeout=scene.stop_timeout,
+            seed=scene.seed,
+            pace=scene.pace,
+            suicides=1 if "kill" in scene.faults else 0,
+            slow=scene.visibility * 1.5,
+        )
+
+    def _plan(self) -> list[Attack]:
+        scene = self._scene
+        return attacks(
+            scene.faults,
+            messages=scene.messages,
+            processes=scene.processes,
+            visibility=scene.visibility,
+            longest=scene.longest,
+            store=_SERVICES[scene.claims],
+            seed=scene.seed,
+            intensity=scene.intensity,
+        )
+
+    def _work_off(self, plan: list[Attack]) -> None:
+        """Keep the herd at work until the queue is empty, and attack it by the plan.
+
+        A queue that no longer gets shorter is left as it is; the verdict will say what is in it.
+        """
+        patience = 4 * self._scene.visibility + self._scene.longest + 30
+        left, looked_at, progress_at, told_at = -1, 0.0, time.monotonic(), 0.0
+        waiting = list(plan)
+        self._send(min(1, waiting[0].at + _AHEAD) if waiting else 1)
+        while left or waiting or self._due or self._endings:
+            now = time.monotonic()
+            if now - progress_at > patience or now - self._began > self._scene.limit:
+                self._tell("no progress; the rest is left")
+                break
+            self._herd.tend()
+            self._do_what_is_due(now)
+            if now - looked_at > _LOOK * max(1, self._scene.messages / 4000):
+                counts, before = self._stand.counts(), left
+                left, looked_at = counts["visible"] + counts["hidden"] + len(self._unsent), now
+                progress_at = progress_at if left == before else now
+                done = 1 - left / max(1, self._total)
+                if waiting and waiting[0].at <= done:
+                    self._begin(waiting.pop(0), now)
+                    self._send(min(1, waiting[0].at + _AHEAD) if waiting else 1)
+                if now - told_at > 5:
+                    told_at = now
+                    self._tell(
+                        f"{done:6.1%} done, {len(waiting)} attacks to come, {self._herd.started} processes so far"
+                    )
+            time.sleep(0.02)  # a poll's pace
+        for _, end in self._endings:
+            end()
+        self._due, self._endings = [], []
+
+    def _begin(self, attack: Attack, now: float) -> None:
+        self._attacks += 1
+        self._due += [(now + step.after, step) for step in attack.steps]
+
+    def _do_what_is_due(self, now: float) -> None:
+        ended = [end for at, end in self._endings if at <= now]
+        self._endings = [(at, end) for at, end in self._endings if at > now]
+        for end in ended:
+            end()
+        steps = [step for at, step in self._due if at <= now]
+        self._due = [(at, step) for at, step in self._due if at > now]
+        for step in steps:
+            self._do(step, now)
+
+    def _do(self, step: Step, now: float) -> None:
+        match step.what:
+            case "kill":
+                self._herd.kill(step.arguments["process"])
+            case "stop":
+                self._herd.stop(step.arguments["process"])
+            case "freeze":
+                self._herd.freeze(step.arguments["process"], step.arguments["seconds"])
+            case "downstream":
+                down = self._folder / "down"
+                down.touch()
+                self._endings.append((now + step.arguments["seconds"], lambda: down.unlink(missing_ok=True)))
+            case "outage" if step.arguments["service"] == "Redis":
+                self._redis_outage(now, **step.arguments)
+            case "outage":
+                self._stand.begin_outage(**step.arguments)
+                # Nothing is judged before it has ended.
+                self._endings.append((now + step.arguments["seconds"], lambda: None))
+            case _:
+                raise ValueError(f"no step is called {step.what}")
+
+    def _redis_outage(self, now: float, *, service: str, kind: str, seconds: float, operations: list[str]) -> None:
+        assert self._redis
+        redis = self._redis
+        begins = time.monotonic()
+        if operations:  # its writes: a server without replicas refuses them
+            redis.direct.config_set("min-replicas-to-write", 1)
+        elif kind in ("hang", "lose"):
+            redis.proxy.black_hole()
+        else:
+            redis.proxy.reset()
+
+        def end() -> None:
+            redis.direct.config_set("min-replicas-to-write", 0)
+            redis.proxy.heal()
+            self._redis_outages.append(Outage(service=service, kind="hang", begins=begins, ends=time.monotonic()))
+
+        self._endings.append((now + seconds, end))
+
+    def _judge(self, sent: list[Order], healed_at: float, redriven: int) -> Result:
+        scene, records, stories, herd = self._scene, self._stand.records(), self._stand.stories(), self._herd
+        by_body = {order.body: order.key for order in sent}
+        observed = Observed(
+            orders={order.key: order for order in sent},
+            key_of={**{story["id"]: by_body[story["body"]] for story in stories["messages"]}, **self._key_of},
+            events=sorted(history(self._folder / "history"), key=lambda event: event.at),
+            messages=stories["messages"],
+            letters=stories["letters"],
+            exact=records["exact"],
+            recorded=records["recorded"],
+            outages=[*(Outage(**outage) for outage in records["outages"]), *self._redis_outages],
+            claims=_SERVICES[scene.claims],
+            visibility=scene.visibility,
+            max_attempts=scene.max_attempts,
+            max_receives=scene.max_receives,
+            healed_at=healed_at,
+            exits=herd.exits,
+        )
+        (self._folder / "observed.pickle").write_bytes(pickle.dumps(observed))
+        deliveries = [delivery for story in stories["messages"] for delivery in story["deliveries"]]
+        facts = {
+            "messages": len(stories["messages"]) - redriven,
+            "dead letters redriven": redriven,
+            "attacks": self._attacks,
+            "processes started": herd.started,
+            "of them killed from outside": herd.killed,
+            "of them killed by themselves": herd.died,
+            "of them asked to stop": herd.asked,
+            "freezes": sum(event.what == "frozen" for event in observed.events),
+            "outages": len(observed.outages),
+            "answers that got lost": records["lost"],
+            "deliveries": len(deliveries),
+            "requests": sum(records["requests"].values()),
+            "seconds": round(time.monotonic() - self._began),
+        }
+        return Result(scene=scene, verdict=check(observed), facts=facts)
 
 
-def _observed(
-    queue: StandQueue, sent: dict[str, tuple[str, str]], effects: dict[str, Any], events: list[Event]
-) -> Observed:
-    key_of = {text: key for key, (_, text) in sent.items()}
-    letters: dict[str, list[str]] = {}
-    for letter in queue.dead_letters():
-        if not letter["deleted"]:
-            letters.setdefault(key_of[letter["body"]], []).append(_reason(letter))
-    return Observed(
-        wanted={key for key, (does, _) in sent.items() if does not in _POISON},
-        poison={key for key, (does, _) in sent.items() if does in _POISON},
-        events=events,
-        exact=effects["exact"],
-        recorded=effects["recorded"],
-        letters=letters,
-        queued={key_of[message["body"]] for message in queue.messages() if not message["deleted"]},
-    )
+#: Of a thousand requests, answers, entries or deletes, how many suffer; and what the server calls it.
+_CHANCES = {"lost": 4, "throttle": 10, "partial": 20, "redelivery": 20}
+_OPTIONS = {"lost": "lose", "throttle": "throttle", "partial": "partial", "redelivery": "again"}
 
 
-def _reason(letter: dict[str, Any]) -> str:
-    """What the letter says, or, if the queue itself has moved it, how often it was delivered."""
-    said = letter["attributes"].get("dlq.reason", {}).get("StringValue", "")
-    return said or (f"delivered {DELIVERIES} times" if letter["deliveries"] >= DELIVERIES else "")
+@contextmanager
+def _claims_server(claims: Store) -> Iterator[RedisRig | None]:
+    if claims != "redis":
+        yield None
+        return
+    with RedisRig() as rig:
+        yield rig
+
+
+def keep_logs(folder: Path, target: Path) -> None:
+    """Copy what the processes wrote, for a person to read."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.suffix in (".log", ".pickle") or path.name == "history":
+            shutil.copy(path, target)
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """What `--json` prints."""
+    verdict = result.verdict
+    scene = {**asdict(result.scene), "faults": sorted(result.scene.faults)}
+    examples = [asdict(finding) for finding in verdict.findings[:50]]
+    return {"good": result.good, "scene": scene, "counts": verdict.counts, "findings": examples, **result.facts}

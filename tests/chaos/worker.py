@@ -1,111 +1,132 @@
-"""A worker process of the chaos run: `run` as it ships, a handler that writes history, and faults on the way to AWS."""
+"""A worker process of the chaos run: `run` as it ships, and a handler that writes history."""
 
+import ctypes
 import os
 import random
 import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fargate_workers_runtime import Message, PoisonMessage, entry
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
+from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
+from fargate_workers_runtime.claims.redis import RedisClaims
 from tests.chaos.history import History
-from tests.faults.injector import Fault, Injector
 from tests.faults.program import session
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"order_id": {"type": "string"}, "does": {"type": "string"}},
+    "properties": {"order_id": {"type": "string"}, "does": {"type": "string"}, "fails": {"type": "integer"}},
     "required": ["order_id", "does"],
 }
 
-#: How many of a thousand messages kill their process at each of the steps around an effect.
-SUICIDES_PER_THOUSAND = 1
-
-#: How many of a thousand calls go wrong, and how.
-_FAULTS: tuple[tuple[str, Any, int], ...] = (
-    ("ReceiveMessage", "duplicate", 50),
-    ("ReceiveMessage", "throttle", 5),
-    ("DeleteMessageBatch", "partial", 50),
-    ("DeleteMessageBatch", "error", 10),
-    ("ChangeMessageVisibilityBatch", "partial", 50),
-    ("SendMessageBatch", "partial", 50),
-    ("UpdateItem", "throttle", 10),
-    ("TransactWriteItems", "throttle", 10),
-)
-_CALLS = 20_000
-
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a process is started with. `folder` holds the history, the logs, and `healed` once the doomed succeed."""
+class Life:
+    """What a process is started with.
+
+    Attributes:
+        folder: Holds the history, the logs, `healed` once the doomed succeed, `down` while what handlers call is down.
+        suicides: How many of a thousand messages kill their process at each of the steps around an effect.
+        pace: Seconds that a handler takes at most, so that something can happen meanwhile.
+        slow: Seconds that a slow handler takes.
+    """
 
     folder: Path
     process: int
     seed: int
+    suicides: float
+    pace: float
+    slow: float
     environment: Mapping[str, str]
 
 
-def work(plan: Plan) -> None:
+def work(life: Life) -> None:
     """The process's life. It ends by the SystemExit of `run`, or by a signal."""
+    _die_with_parent()
     os.environ.clear()
-    os.environ.update(plan.environment)
-    os.dup2(os.open(plan.folder / f"{plan.process}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+    os.environ.update(life.environment)
+    log = os.open(life.folder / f"{life.process}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     sys.stdout = os.fdopen(1, "w", buffering=1)
-    handler = Handler(plan)
-    Injector(faults(plan.seed + plan.process)).install(session().events)
-    entry.run(handler.handle, schema=SCHEMA, idempotency_key="/order_id")
+    session()
+    entry.run(Handler(life).handle, schema=SCHEMA, idempotency_key="/order_id")
 
 
-def faults(seed: int) -> list[Fault]:
-    """Which calls of one process go wrong."""
-    chosen = random.Random(seed)
-    return [
-        Fault(operation, kind, calls=frozenset(chosen.sample(range(1, _CALLS), _CALLS * per_thousand // 1000)))
-        for operation, kind, per_thousand in _FAULTS
-    ]
+def _die_with_parent() -> None:
+    """Nobody outlives a run that is killed, not even a process that is frozen (prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Handler:
     """Does what a message's `does` says."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._random = random.Random(plan.seed + plan.process)
-        self._history = History(plan.folder / "history")
-        original = DynamoDbClaims.complete
-
-        def complete(claims: DynamoDbClaims, key: str, *, owner: str) -> bool:
-            self._perhaps_die()  # the effect is made, and not recorded
-            recorded = original(claims, key, owner=owner)
-            if recorded:
-                self._history.add("recorded", plan.process, key)
-            self._perhaps_die()  # it is recorded, and the message not deleted
-            return recorded
-
-        DynamoDbClaims.complete = complete  # type: ignore[method-assign]
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._random = random.Random(life.seed + life.process)
+        self._history = History(life.folder / "history")
+        for claims in (DynamoDbClaims, RedisClaims):
+            claims.complete = self._watched(claims.complete)  # type: ignore[method-assign]
 
     def handle(self, message: Message) -> None:
         key, does = message.body["order_id"], message.body["does"]
-        self._history.add("begun", self._plan.process, key)
+        self._history.add("begun", self._life.process, key, message.id)
+        try:
+            self._work(message, key, does)
+        except Exception:
+            self._history.add("raised", self._life.process, key, message.id)
+            raise
+
+    def _work(self, message: Message, key: str, does: str) -> None:
+        if does == "kill" or (does == "kill twice" and self._tries_before(key) < 2):
+            time.sleep(0.2)  # its neighbours are at work by then
+            self._die(os._exit)
         self._perhaps_die()
+        time.sleep(self._life.slow if does == "slow" else self._random.uniform(0, self._life.pace))
         if does == "refuse":
             raise PoisonMessage("refused")
-        if does == "fail once" and message.receive_count == 1:
-            raise RuntimeError("the first delivery fails")
-        if does == "doomed" and not (self._plan.folder / "healed").exists():
+        if (self._life.folder / "down").exists():
+            raise ConnectionError("what the handler calls is down")
+        if does == "flaky" and self._tries_before(key) < message.body["fails"]:
+            raise RuntimeError("not this time")
+        if does == "doomed" and not (self._life.folder / "healed").exists():
             raise RuntimeError("not yet")
-        if does in ("transact", "doomed"):
+        if does in ("transact", "doomed") and os.environ["CLAIM_STORE"] == "dynamodb":
             message.transact([_count(key)])
         else:
-            self._history.add("effect", self._plan.process, key)
+            self._history.add("effect", self._life.process, key, message.id)
+
+    def _tries_before(self, key: str) -> int:
+        """How often this was asked before, of the same key in all processes: a file with a byte for each time."""
+        path = self._life.folder / f"attempts-{key}"
+        with path.open("ab") as file:
+            before = file.tell()
+            file.write(b".")
+        return before
+
+    def _watched(self, original: Callable[..., bool]) -> Callable[..., bool]:
+        def complete(claims: Any, key: str, *, owner: str) -> bool:
+            self._perhaps_die()  # the effect is made, and not recorded
+            recorded = original(claims, key, owner=owner)
+            if recorded:
+                self._history.add("recorded", self._life.process, key)
+            self._perhaps_die()  # it is recorded, and the message not deleted
+            return recorded
+
+        return complete
 
     def _perhaps_die(self) -> None:
-        if self._random.random() * 1000 < SUICIDES_PER_THOUSAND:
-            self._history.add("killed", self._plan.process)
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self._random.random() * 1000 < self._life.suicides:
+            self._die(lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+    def _die(self, how: Callable[[int], None]) -> None:
+        self._history.add("killed", self._life.process)
+        how(66)
 
 
 def _count(key: str) -> dict[str, Any]:

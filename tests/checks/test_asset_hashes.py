@@ -57,7 +57,7 @@ def sources(folder: Path) -> Path:
 def make_dirty(folder: Path) -> None:
     """What running, testing and editing leave behind."""
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(folder)], check=True)
-    for package in (folder / "lambda_src" / "dead_letter_redrive", folder / "worker_image" / "order_pipeline"):
+    for package in (folder / "lambda_src" / "fargate_workers_redrive", folder / "worker_image" / "order_pipeline"):
         (package / ".DS_Store").write_text("x")
         (package / ".mypy_cache").mkdir()
         (package / ".mypy_cache" / "x.json").write_text("{}")

@@ -12,6 +12,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "constructs"), "CDK_OUTDIR": str(folder / "cdk.out")}
+    return subprocess.run(
+        [sys.executable, "app.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    for folder in ("environments", "stacks", "worker_image"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", tmp_path)
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     ("line", "instead", "sentence"),
     [
@@ -21,22 +36,46 @@ ROOT = Path(__file__).parents[2]
             "max_tasks = 100000",
             "ImportOrders: 100000 tasks, twice as many during a deployment, may hold",
         ),
+        (
+            'account = "111111111111"',
+            'account = "240615730189"',
+            'environments/dev.toml: alert_emails.0: "dev@example.com" is a placeholder, and the account is a real one;',
+        ),
         ('account = "111111111111"', "account = 0111", "environments/dev.toml: account: must be a 12-digit string"),
     ],
 )
-def test_a_wrong_environment_gets_one_sentence(line: str, instead: str, sentence: str, tmp_path: Path) -> None:
-    for folder in ("environments", "stacks", "worker_image"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "app.py", tmp_path)
-    file = tmp_path / "environments" / "dev.toml"
+def test_a_wrong_environment_gets_one_sentence(line: str, instead: str, sentence: str, copied: Path) -> None:
+    file = copied / "environments" / "dev.toml"
     file.write_text(re.sub(f"^{line}", instead, file.read_text(), flags=re.MULTILINE))
 
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "constructs"), "CDK_OUTDIR": str(tmp_path / "cdk.out")}
-    result = subprocess.run(
-        [sys.executable, "app.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    result = run(copied)
 
     assert result.returncode == 2
     assert len(result.stderr.strip().splitlines()) == 1
     assert sentence in result.stderr
-    assert not (tmp_path / "cdk.out" / "manifest.json").exists()
+    assert not (copied / "cdk.out" / "manifest.json").exists()
+
+
+def test_a_stack_that_outgrew_cloudformation_gets_one_sentence(copied: Path) -> None:
+    for other in ("local", "prod", "staging"):
+        (copied / "environments" / f"{other}.toml").unlink()
+    with (copied / "stacks" / "platform_stack.py").open("a") as file:
+        file.write("        from aws_cdk import aws_sns as sns\n")
+        file.write("        for number in range(500):\n            sns.CfnTopic(self, f'Topic{number}')\n")
+
+    result = run(copied)
+
+    assert result.returncode == 2
+    said = "resources, and CloudFormation takes 500; move some of its workers into another stack on the same cluster"
+    assert re.fullmatch(rf"The stack dev/Platform has 5\d\d {said} \(docs/environments\.md\)\.\n", result.stderr)
+
+
+def test_a_bug_in_a_stack_keeps_its_traceback(copied: Path) -> None:
+    with (copied / "stacks" / "platform_stack.py").open("a") as file:
+        file.write("        int('x')\n")
+
+    result = run(copied)
+
+    assert result.returncode == 1
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "platform_stack.py" in result.stderr

@@ -4,14 +4,16 @@ import math
 
 import pytest
 
-from fargate_workers._queue_worker_checks import most_held
-from fargate_workers_runtime.credit import ask_for
+from fargate_workers.queues.checks import most_held
+from fargate_workers_runtime.pipeline.credit import MOST_IN_HAND, ask_for
 
 
 def held_by(concurrency: int, per_second: float) -> int:
     """What one process holds when every poll is answered in full and no handler ends."""
     held = 0
-    while more := ask_for(held, concurrency=concurrency, mean_seconds=0.001, per_second=per_second, visibility=43_200):
+    while more := ask_for(
+        held, concurrency=concurrency, mean_seconds=0.001, largest_batch=10, per_second=per_second, lease=43_200
+    ):
         held += more
     return held
 
@@ -22,3 +24,9 @@ def test_no_task_holds_more_than_the_construct_reckons(concurrency: int, process
     held = processes * held_by(math.ceil(concurrency / processes), per_second)
 
     assert held <= most_held(concurrency=concurrency, processes=processes)
+
+
+def test_both_sides_know_how_many_messages_of_a_fifo_queue_wait_in_hand() -> None:
+    assert most_held(concurrency=10, processes=1, fifo=True) - most_held(concurrency=10, processes=1) == (
+        10 * MOST_IN_HAND
+    )

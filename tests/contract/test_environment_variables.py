@@ -9,12 +9,12 @@ from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 
 from fargate_workers import QueueWorker, RedisCache, WorkerCluster
-from fargate_workers._queue_worker_checks import Pacing
+from fargate_workers.workers.checks import Pacing
 from fargate_workers_runtime import connect_redis, settings
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.task import Task
 from tests.contract.read_environment import ReadEnvironment
-from tests.unit.stack_facts import Facts, image, synthesize
+from tests.doubles.stack_facts import Facts, image, synthesize
 
 # Not for the runtime: what the sample's own handlers read, and the name an image for QueueProcessingFargateService
 # looks for.
@@ -23,7 +23,17 @@ FOR_OTHERS = {"ORDERS_TABLE_NAME", "ORDERS_QUEUE_URL", "FILES_BUCKET", "QUEUE_NA
 AT_THE_START = {"WORKER_NAME", "CLAIMS_TABLE_NAME", "HEALTH_FILE", "STOP_TIMEOUT_SECONDS"}
 FROM_FARGATE = {"AWS_REGION": "eu-west-1"}
 # Right for every queue as they are, so no construct sets them; a worker's own `environment` may.
-LEFT_TO_THE_RUNTIME = {"RECEIVE_WAIT_SECONDS", "RECEIVERS", "METRICS_SECONDS"}
+# CLAIMS_SCOPE is set where consumers share a queue, UNTIL_EMPTY where something starts jobs.
+LEFT_TO_THE_RUNTIME = {
+    "BROKER",
+    "CLAIMS_SCOPE",
+    "METRICS_SECONDS",
+    "RECEIVERS",
+    "RECEIVE_WAIT_SECONDS",
+    "UNTIL_EMPTY",
+}
+# Kubernetes sets it in a pod, which may take longer to stop than a task.
+FROM_KUBERNETES = {"KUBERNETES_SERVICE_HOST"}
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +69,10 @@ def stacks() -> dict[str, Facts]:
             "Orders",
             cluster=ours,
             image=image(),
-            claims=RedisCache(stack, "Locks", cluster=ours, purpose="locks"),
+            claims=RedisCache(stack, "Locks", cluster=ours, eviction="noeviction"),
             max_downstream_rate=50,
             recycle_after=10_000,
+            max_message_bytes=262_144,
             pacing="economy",
             cpu=16_384,
             memory_mib=32_768,
@@ -135,7 +146,7 @@ def test_a_queue_worker_can_set_every_variable_the_runtime_reads(
     Settings.from_environment(environment)
     connect_redis(environment)
 
-    assert environment.read - set(environment) == LEFT_TO_THE_RUNTIME
+    assert environment.read - set(environment) == LEFT_TO_THE_RUNTIME | FROM_KUBERNETES
 
 
 def test_a_worker_without_options_runs_by_the_runtimes_own_defaults(stacks: dict[str, Facts]) -> None:
@@ -145,7 +156,7 @@ def test_a_worker_without_options_runs_by_the_runtimes_own_defaults(stacks: dict
         worker_name="plain/Orders",
         queue_url=told.queue_url,
         dead_letter_queue_url=told.dead_letter_queue_url,
-        max_receive_count=5,  # the queue's; a runtime cannot know it by itself
+        max_receive_count=100,  # the queue's; a runtime cannot know it by itself
     )
 
 
@@ -154,11 +165,17 @@ def test_options_become_settings(stacks: dict[str, Facts]) -> None:
 
     assert (told.pacing, told.processes, told.concurrency) == ("economy", 16, 64)
     assert (told.claim_store, told.claims_table_name) == ("redis", None)
-    assert (told.rate_limit, told.max_messages) == (50, 10_000)
+    assert (told.rate_limit, told.max_messages, told.max_message_bytes) == (50, 10_000, 262_144)
 
 
 def test_what_is_switched_off_is_not_mentioned(stacks: dict[str, Facts]) -> None:
-    switched_off = {"CLAIM_STORE", "CLAIMS_TABLE_NAME", "MAX_MESSAGES_PER_PROCESS", "RATE_LIMIT_PER_SECOND"}
+    switched_off = {
+        "CLAIM_STORE",
+        "CLAIMS_TABLE_NAME",
+        "MAX_MESSAGES_PER_PROCESS",
+        "RATE_LIMIT_PER_SECOND",
+        "MAX_MESSAGE_BYTES",
+    }
 
     assert not switched_off & container_variables(stacks["plain"].resources, "Orders").keys()
 
@@ -168,9 +185,11 @@ def test_what_is_switched_off_is_not_mentioned(stacks: dict[str, Facts]) -> None
     [
         ("CONCURRENCY", 1_000),
         ("PROCESSES", 16),
+        ("MAX_ATTEMPTS", 1_000),
         ("MAX_RECEIVE_COUNT", 1_000),
         ("RATE_LIMIT_PER_SECOND", 1_000_000),
         ("MAX_MESSAGES_PER_PROCESS", 1_000_000_000),
+        ("MAX_MESSAGE_BYTES", 1024 * 1024),
     ],
 )
 def test_the_most_that_a_construct_accepts_the_runtime_accepts(variable: str, most: int) -> None:
@@ -185,8 +204,8 @@ def test_the_settings_are_what_the_construct_documents(workers: dict[str, Any]) 
     told = Settings.from_environment(container_variables(workers, "ApplyOrders"))
 
     assert told.worker_name == "prod-Workers/ApplyOrders"
-    assert (told.visibility_timeout, told.max_processing, told.concurrency) == (30, 900, 10)
-    assert (told.claim_store, told.max_receive_count) == ("dynamodb", 5)
+    assert (told.lease, told.max_processing, told.concurrency) == (30, 900, 10)
+    assert (told.claim_store, told.max_receive_count) == ("dynamodb", 100)
     assert told.stop_timeout == 120
     assert told.health_file == Path("/tmp/healthy")
 

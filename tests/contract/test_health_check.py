@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fargate_workers.queue_worker import HEALTH_COMMAND
+from fargate_workers.workers.queue_worker import HEALTH_COMMAND
 
 WORKER_IMAGE = Path(__file__).parents[2] / "worker_image"
 

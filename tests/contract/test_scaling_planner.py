@@ -1,17 +1,27 @@
-"""Constructs and planner meet in one variable, one namespace and two numbers: both sides, held together."""
+"""Constructs and planner meet in the input of a rule: both sides, held together."""
 
 import json
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 
-from fargate_workers import QueueWorker, Scaling, WorkerCluster, latency_budget, latency_expressions, scaling_planner
-from scaling_planner import arithmetic, publishing
-from scaling_planner.arithmetic import Policy
-from scaling_planner.settings import Worker, workers
-from tests.unit.stack_facts import Facts, image, synthesize
+from fargate_workers import (
+    KafkaCluster,
+    KafkaTopic,
+    QueueWorker,
+    RedisCache,
+    RedisList,
+    RedisStream,
+    Scaling,
+    WorkerCluster,
+)
+from fargate_workers_planner.arithmetic import Policy
+from fargate_workers_planner.handler import handler
+from fargate_workers_planner.settings import Worker, workers
+from fargate_workers_planner.sources import ConsumerGroup, Observed, Queue
+from tests.doubles.stack_facts import Facts, image, synthesize
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +63,44 @@ def test_the_function_reads_the_workers_that_the_constructs_tell_it(facts: Facts
     )
     environment = {each["Name"]: deployed(each["Value"]) for each in container["Environment"]}
     assert orders.worker == environment["WORKER_NAME"]
-    assert (orders.queue_url, orders.queue_name) == (environment["QUEUE_URL"], environment["QUEUE_NAME"])
+    assert orders.source == Queue(url=environment["QUEUE_URL"], name=environment["QUEUE_NAME"])
     targets = [deployed(each["ResourceId"]) for each in facts.all("ApplicationAutoScaling::ScalableTarget")]
     assert f"service/{orders.cluster}/{orders.service}" in targets
 
 
 def test_the_handler_is_where_the_function_looks_for_it(facts: Facts) -> None:
     (function,) = facts.all("Lambda::Function")
-    assert function["Handler"] == "scaling_planner.handler.handler"
-
-
-def test_the_policies_answer_what_is_published() -> None:
-    assert scaling_planner.NAMESPACE == publishing.NAMESPACE
-    assert latency_budget.LADDER == arithmetic.LADDER
-    assert latency_budget.REACTION == arithmetic.REACTION
-
-
-def test_without_a_function_the_arithmetic_has_the_same_numbers() -> None:
-    for name in ("LEAST_DRAIN", "PATIENCE", "ROOM"):
-        assert getattr(latency_expressions, name) == getattr(arithmetic, name)
+    assert function["Handler"] == f"{handler.__module__}.{handler.__name__}"
 
 
 def test_every_policy_a_construct_writes_is_one_the_planner_takes() -> None:
-    found = Scaling.for_latency(max_downstream_rate=5).planned("Orders", concurrency=3)
+    scaling = Scaling.for_latency(max_downstream_rate=5, launch_latency=Duration.seconds(90))
+    found = scaling.planned("Orders", concurrency=3)
     assert found is not None
-    assert Policy(**json.loads(json.dumps(found.policy))).max_downstream_rate == 5
+    taken = Policy(**json.loads(json.dumps(found.policy)))
+    assert (taken.max_downstream_rate, taken.launch_latency) == (5, 90)
+
+
+def test_the_function_reads_every_kind_of_source_that_a_construct_names() -> None:
+    arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/events/0123abcd-0123-4567-89ab-0123456789ab-2"
+
+    def build(stack: Stack) -> None:
+        cluster = WorkerCluster(stack, "Cluster", network="nat")
+        group = ec2.SecurityGroup.from_security_group_id(stack, "Brokers", "sg-1")
+        kafka = KafkaCluster.existing(stack, "Events", cluster_arn=arn, security_group=group)
+        cache = RedisCache(stack, "Cache", cluster=cluster, eviction="noeviction")
+        sources = {
+            "Apply": KafkaTopic.existing(stack, "Orders", kafka=kafka, name="orders", partitions=24),
+            "Ship": RedisStream(stack, "Parcels", cache=cache),
+            "Work": RedisList(stack, "Jobs", cache=cache),
+        }
+        for name, source in sources.items():
+            QueueWorker(stack, name, cluster=cluster, image=image(), source=source, cpu=2_048, memory_mib=4_096)
+
+    rules = synthesize({"stack": build})["stack"].all("Events::Rule")
+    (text,) = (deployed(rule["Targets"][0]["Input"]) for rule in rules if rule["Targets"][0]["Id"] == "Planner")
+    apply, ship, work = workers(json.loads(text))
+
+    # Each of a task's two processes takes partitions of its own.
+    assert apply.source == ConsumerGroup(cluster="events", topic="orders", group="apply", partitions=12)
+    assert (ship.source, work.source) == (Observed(source="stack/Parcels/ship"), Observed(source="stack/Jobs"))

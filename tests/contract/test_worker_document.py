@@ -1,4 +1,4 @@
-"""docs/worker.md says what the runtime is: a table that has fallen behind the code fails here."""
+"""docs/worker describes the runtime: a table that has fallen behind the code fails here."""
 
 import ast
 import json
@@ -9,24 +9,32 @@ from pathlib import Path
 
 import pytest
 
-from fargate_workers_runtime import Message, connect_redis
-from fargate_workers_runtime.metrics import Metrics
-from fargate_workers_runtime.queue import DeadLetter, Received
+from fargate_workers_runtime import Message, PostgresSettings, connect_redis
+from fargate_workers_runtime.brokers.broker import DeadLetter, Delivery
+from fargate_workers_runtime.brokers.kafka import KafkaSettings
+from fargate_workers_runtime.brokers.redis_lists.settings import ListSettings
+from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
+from fargate_workers_runtime.brokers.sqs.sqs_broker import SqsBroker
+from fargate_workers_runtime.redis import connect_broker
 from fargate_workers_runtime.settings import Settings
-from fargate_workers_runtime.sqs_queue import SqsQueue
 from fargate_workers_runtime.task import Task
+from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryWorker
 from tests.contract.read_environment import ReadEnvironment
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs" / "worker.md").read_text(encoding="utf-8")
+PAGES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "worker").glob("*.md"))]
+DOCUMENT = "\n## \n".join(PAGES)
+RUNTIME = ROOT / "worker_image" / "fargate_workers_runtime"
 SOURCES = {
-    path.name: ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "worker_image" / "fargate_workers_runtime").rglob("*.py"))
+    str(path.relative_to(RUNTIME)): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(RUNTIME.rglob("*.py"))
 }
 SMALLEST = {"WORKER_NAME": "Orders", "QUEUE_URL": "https://queue"}
-# Read at the start of every process, before there are settings; and by boto3, from Fargate.
-READ_ELSEWHERE = {"LOG_LEVEL", "AWS_REGION"}
+# Read at the start of every process, before there are settings; by boto3, from Fargate.
+READ_ELSEWHERE = {"LOG_LEVEL", "LOG_EXCEPTION_TEXT", "AWS_REGION"}
+# Set by Kubernetes.
+OF_PODS = {"KUBERNETES_SERVICE_HOST"}
 
 
 def section(title: str) -> str:
@@ -45,10 +53,37 @@ def names(title: str) -> set[str]:
     return {name for row in rows(title) for name in re.findall(r"`([^`]+)`", row[0])}
 
 
+#: A database is not there, and need not be, to read the variables that lead to it.
+DATABASE = {"DATABASE_HOST": "db", "DATABASE_NAME": "app", "DATABASE_USER": "worker", "AWS_REGION": "r"}
+WITH_PASSWORD = {**DATABASE, "DATABASE_AUTHENTICATION": "password", "DATABASE_PASSWORD": "secret"}
+
+
 def read(environment: ReadEnvironment) -> set[str]:
     Settings.from_environment(environment)
     connect_redis(environment)
     return environment.read
+
+
+def read_of_databases() -> set[str]:
+    environments = [ReadEnvironment(variables) for variables in (DATABASE, WITH_PASSWORD)]
+    for environment in environments:
+        PostgresSettings.from_environment(environment)
+    return {name for environment in environments for name in environment.read} - {"WORKER_NAME"}
+
+
+def read_of_redis_brokers() -> set[str]:
+    server = {
+        "BROKER_REDIS_HOST": "cache",
+        "BROKER_REDIS_USER": "us",
+        "BROKER_REDIS_REPLICATION_GROUP_ID": "id",
+        "AWS_REGION": "r",
+    }
+    stream = ReadEnvironment({"STREAM_NAME": "{orders}", "STREAM_GROUP": "apply"})
+    listed, connected = ReadEnvironment({"LIST_NAME": "{orders}"}), ReadEnvironment(server)
+    StreamSettings.from_environment(stream)
+    ListSettings.from_environment(listed)
+    connect_broker(connected, timeout=1)
+    return {*stream.read, *listed.read, *connected.read}
 
 
 def test_every_setting_is_documented_and_every_documented_setting_exists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +94,12 @@ def test_every_setting_is_documented_and_every_documented_setting_exists(monkeyp
         SMALLEST | {"REDIS_HOST": "cache", "REDIS_USER": "us", "REDIS_REPLICATION_GROUP_ID": "id", "AWS_REGION": "r"}
     )
 
-    assert names("Settings") == read(environment) | read(signed) | READ_ELSEWHERE
+    kafka = ReadEnvironment({"KAFKA_TOPIC": "orders", "KAFKA_GROUP": "apply", "KAFKA_CLUSTER_ARN": "arn"})
+    KafkaSettings.from_environment(kafka)
+
+    brokers = kafka.read | read_of_redis_brokers()
+    every = read(environment) | read(signed) | brokers | read_of_databases() | READ_ELSEWHERE
+    assert names("Settings") == every - OF_PODS
 
 
 @pytest.mark.parametrize(("variable", "default"), [(row[0], row[2]) for row in rows("Settings")])
@@ -82,6 +122,13 @@ def test_a_documented_default_of_redis_is_the_runtimes() -> None:
     assert told.connection_pool.max_connections == left.connection_pool.max_connections
 
 
+def test_a_documented_default_of_a_database_is_the_runtimes() -> None:
+    defaults = {row[0].strip("`"): row[2].strip("`") for row in rows("Settings") if row[2].startswith("`")}
+    explicit = {name: value for name, value in defaults.items() if name.startswith(("DATABASE_", "OUTBOX_"))}
+
+    assert PostgresSettings.from_environment(DATABASE | explicit) == PostgresSettings.from_environment(DATABASE)
+
+
 def test_every_variable_of_a_started_task_is_documented() -> None:
     schedule = {"WORKER_NAME": "Report", "SCHEDULE_NAME": "arn", "SCHEDULED_TIME": "2026-01-31T12:00:00Z"}
     started = [
@@ -97,7 +144,7 @@ def test_every_variable_of_a_started_task_is_documented() -> None:
 
 def test_every_part_of_a_message_is_documented() -> None:
     documented = {name.removesuffix("(…)") for name in names("A handler")}
-    assert documented == {part.name for part in fields(Message)} - {"transaction"} | {"transact"}
+    assert documented == {part.name for part in fields(Message)} - {"effect", "transaction"} | {"effect_in", "transact"}
 
 
 def test_everything_a_test_of_a_handler_can_ask_for_is_documented() -> None:
@@ -127,8 +174,8 @@ def test_every_attribute_of_a_dead_letter_is_documented() -> None:
             sent.append(json.dumps(request))
             return {}
 
-    queue = SqsQueue(Client(), "https://queue", dead_letter_queue_url="https://dead")  # type: ignore[arg-type]
-    queue.bury([DeadLetter(received=Received(id="1", text="{}", receipt="r"), reason="too large")])
+    queue = SqsBroker(Client(), "https://queue", dead_letter_queue_url="https://dead")  # type: ignore[arg-type]
+    queue.dead_letter([DeadLetter(delivery=Delivery(id="1", text="{}", token="r"), reason="too large")])
 
     assert {name for name in names("Poison") if name.startswith("dlq.")} == set(re.findall(r"dlq\.\w+", sent[0]))
 
@@ -136,7 +183,7 @@ def test_every_attribute_of_a_dead_letter_is_documented() -> None:
 def test_every_reason_of_the_gate_is_documented() -> None:
     raised = {
         argument.value if isinstance(argument, ast.Constant) else argument.values[0].value  # type: ignore[attr-defined]
-        for call in calls("PoisonMessage", "gate.py", "envelopes.py")
+        for call in calls("PoisonMessage", "handlers/gate.py", "brokers/sqs/envelopes.py", "handlers/payloads.py")
         for argument in call.args[:1]
     }
 

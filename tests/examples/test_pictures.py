@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pictures.__main__ import PICTURES, generated
+from tools.draw_plots import PICTURES, generated
 
 DOCS = PICTURES.parent
 

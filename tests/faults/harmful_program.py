@@ -8,7 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from fargate_workers_runtime import Message, line_writer, run
+from fargate_workers_runtime import Message, run
+from fargate_workers_runtime.telemetry import line_writer
 
 FOLDER = Path(os.environ["TEST_FOLDER"])
 

@@ -55,14 +55,14 @@ def work(plan: Plan) -> None:
     os.environ.update(plan.environment)
     os.dup2(os.open(plan.folder / f"{plan.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     sys.stdout = os.fdopen(1, "w", buffering=1)
-    _be_quick()
+    be_quick()
     if plan.prepare:
         plan.prepare()
     handler = _Handler(plan)
     try:
         entry.run(handler.handle, idempotency_key="/order_id")
     finally:
-        atexit._run_exitfuncs()  # multiprocessing ends a process without them
+        atexit._run_exitfuncs()  # noqa: SLF001  multiprocessing ends a process without them
 
 
 def session() -> boto3.Session:
@@ -139,7 +139,7 @@ class _Handler:
             file.write(f"{line}\n")
 
 
-def _be_quick() -> None:
+def be_quick() -> None:
     """Let pauses be drawn from the lower end of their ranges: what happens is the same, and a test need not wait."""
     random.uniform = lambda least, most: least + (most - least) / 10  # type: ignore[assignment]
     delay = ExponentialBackoff.delay_amount

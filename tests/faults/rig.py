@@ -76,9 +76,9 @@ class Server:
 class Process:
     """A worker process, and what it says about itself."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, program: Callable[[Plan], None] = work) -> None:
         self.plan = plan
-        self._process = _fork.Process(target=work, args=(plan,), daemon=True)
+        self._process = _fork.Process(target=program, args=(plan,), daemon=True)
         with _children:
             self._process.start()
 
@@ -169,10 +169,11 @@ class Rig:
         """Send an order, or `text`; returns the server's own record of it."""
         return _sqs().send_message(self.name, text or json.dumps({"order_id": order_id, **body}))
 
-    def start(self, name: str, **changes: Any) -> Process:
-        """Start a worker; `changes` are those of its Plan, and variables in capitals."""
+    def start(self, name: str, *, program: Callable[[Plan], None] = work, **changes: Any) -> Process:
+        """Start a worker that runs `program`; `changes` are those of its Plan, and variables in capitals."""
         variables = {name: changes.pop(name) for name in list(changes) if name.isupper()}
-        process = Process(Plan(folder=self.folder, name=name, environment={**self.environment, **variables}, **changes))
+        plan = Plan(folder=self.folder, name=name, environment={**self.environment, **variables}, **changes)
+        process = Process(plan, program=program)
         self.processes.append(process)
         return process
 
@@ -185,7 +186,7 @@ class Rig:
     @property
     def messages(self) -> list[Message]:
         """Those that the queue has, hidden ones included."""
-        return list(self._queue._messages)
+        return list(self._queue._messages)  # noqa: SLF001  moto's
 
     @property
     def empty(self) -> bool:
@@ -197,7 +198,7 @@ class Rig:
 
     @property
     def dead_letters(self) -> list[Message]:
-        return list(self._dead._messages)
+        return list(self._dead._messages)  # noqa: SLF001
 
     def history(self, what: str) -> list[tuple[str, int]]:
         """Order and delivery of each time that a handler has `begun`, or made its `effect`."""

@@ -22,6 +22,13 @@
     44      names do not resolve                                            test_queue_faults
     45      nobody reads the log                                            test_process_output
     46      old and new code on one queue                                   test_versions
+    47      SQS is away for long, while work ends and while it stops        test_long_outages
+    48      the first of a FIFO group fails again and again                 tests/runtime/test_in_hand
+    49      a message kills its process, and its neighbours with it         tests/runtime/test_isolation
+    50      the process stands still between claim and handler              tests/runtime/test_worker_edges
+    51      a duplicate waits for a job that takes long                     tests/runtime/test_in_hand
+    52      what a handler raises is not what it seems                      tests/runtime/test_worker_edges
+    53      PostgreSQL restarts, or its connection is cut, in a transaction  test_sql_claims
 
 A test says which rows it shows with `@pytest.mark.fault(row, ...)`.
 """
@@ -29,7 +36,7 @@ A test says which rows it shows with `@pytest.mark.fault(row, ...)`.
 import re
 from pathlib import Path
 
-FOLDERS = [Path(__file__).parent, Path(__file__).parents[1] / "chaos"]
+FOLDERS = [Path(__file__).parent, *(Path(__file__).parents[1] / name for name in ("chaos", "runtime"))]
 MARK = re.compile(r"mark\.fault\(([\d, ]+)\)")
 
 
@@ -41,4 +48,4 @@ def test_every_fault_of_the_catalogue_has_its_test() -> None:
         for rows in MARK.findall(path.read_text())
         for row in rows.split(",")
     }
-    assert set(range(1, 47)) - shown == set()
+    assert set(range(1, 54)) - shown == set()

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from fargate_workers_runtime.claims import KEEP_SECONDS
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
+from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
+from fargate_workers_runtime.claims.protocol import KEEP_SECONDS
 from fargate_workers_runtime.testing import Clock
 from tests.faults.injector import Fault
 from tests.faults.rig import Rig, Server, until

@@ -12,10 +12,10 @@ import pytest
 from moto import mock_aws
 
 from fargate_workers_runtime import Message, run_once
+from fargate_workers_runtime.brokers.sqs.sqs_broker import SqsBroker
+from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
 from fargate_workers_runtime.clients import dynamodb_client, sqs_client
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
 from fargate_workers_runtime.settings import Settings
-from fargate_workers_runtime.sqs_queue import SqsQueue
 from tests.faults.injector import Fault, Injector
 
 SETTINGS = Settings(worker_name="lost", queue_url="given", receive_wait=0, health_file=None)
@@ -46,7 +46,7 @@ class Lossy:
         injector = Injector(faults)
         assert boto3.DEFAULT_SESSION
         injector.install(boto3.DEFAULT_SESSION.events)
-        queue = SqsQueue(sqs_client(), self.url)
+        queue = SqsBroker(sqs_client(), self.url)
         claims = DynamoDbClaims(dynamodb_client(), "claims", scope="lost")
         assert (
             run_once(handle_and_note, queue=queue, claims=claims, settings=SETTINGS, idempotency_key="/order_id") == 0

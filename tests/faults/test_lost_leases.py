@@ -60,7 +60,7 @@ def test_without_claims_a_lost_lease_is_not_acknowledged(rig: Rig) -> None:
     (rig.folder / "hold-first").unlink()
     until(lambda: "fenced" in first.logged())
     until(lambda: rig.empty)  # by its second delivery
-    assert rig.history("effect") == [("1", 1), ("1", 2)]
+    assert [order_id for order_id, _ in rig.history("effect")] == ["1", "1"]
 
 
 @pytest.mark.fault(16)
@@ -73,14 +73,18 @@ def test_a_heartbeat_that_fails_for_a_while_costs_nothing(rig: Rig) -> None:
 
 
 @pytest.mark.fault(16)
-@pytest.mark.parametrize("claims", ["none", "dynamodb", "redis"])
-def test_a_heartbeat_under_way_does_not_overwrite_the_back_off(make_rig: MakeRig, claims: Store) -> None:
+def test_a_heartbeat_under_way_does_not_overwrite_the_back_off(make_rig: MakeRig) -> None:
     # Nor does it lease the released key again. https://github.com/novuhq/novu/issues/12437
-    rig = make_rig(claims=claims)
-    message = rig.send(does="amid fail")
-    worker = rig.start("first", faults=(Fault("ChangeMessageVisibilityBatch", "late", calls=(1,)),))
-    until(lambda: "ChangeMessageVisibilityBatch 2 answered" in worker.steps())
-    hidden_for = message.visible_at / 1000 - time.time()
-    assert hidden_for <= 1  # its first back-off, at most two seconds, is drawn from the lower end here
-    until(lambda: rig.empty)
-    assert message.approximate_receive_count == 2
+    stores: tuple[Store, ...] = ("none", "dynamodb", "redis")
+    rigs = [make_rig(claims=store) for store in stores]  # side by side: each waits for its heartbeat
+    messages = [rig.send(does="amid fail") for rig in rigs]
+    for rig in rigs:
+        rig.start("first", faults=(Fault("ChangeMessageVisibilityBatch", "late", calls=(1,)),))
+    for rig, message, store in zip(rigs, messages, stores, strict=True):
+        (worker,) = rig.processes
+        until(lambda: "ChangeMessageVisibilityBatch 2 answered" in worker.steps())  # noqa: B023
+        hidden_for = message.visible_at / 1000 - time.time()
+        assert hidden_for <= 2, store  # its first back-off, and not the heartbeat's five seconds
+    for rig, message, store in zip(rigs, messages, stores, strict=True):
+        until(lambda: rig.empty)  # noqa: B023
+        assert message.approximate_receive_count == 2, store

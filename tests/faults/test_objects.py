@@ -97,7 +97,7 @@ def test_an_object_that_vanished_is_a_dead_letter_that_says_so(s3: Any, bucket: 
     worker.send(event(bucket, "a.csv", etag=etag))
     worker.settle()
     # S3 is consistent: what it does not have once, it will not have at the fifth look.
-    assert [(letter.reason, letter.received.receive_count) for letter in worker.dead_letters] == [("file is gone", 1)]
+    assert [(letter.reason, letter.delivery.receive_count) for letter in worker.dead_letters] == [("file is gone", 1)]
     assert sender.order_ids == []
 
 

@@ -25,7 +25,7 @@ def test_healthy_messages_pass_by_one_that_fails_again_and_again() -> None:
     worker.settle()
     assert Counter(message.receive_count for message in worker.handled) == {1: 297}
     assert (
-        sorted((letter.reason, letter.detail, letter.received.receive_count) for letter in worker.dead_letters)
+        sorted((letter.reason, letter.detail, letter.delivery.receive_count) for letter in worker.dead_letters)
         == [("failed 3 times", "RuntimeError: cannot be shipped", 3)] * 3
     )
     assert worker.queue.empty
@@ -44,9 +44,9 @@ def test_a_thousand_poison_messages_cost_one_delivery_and_less_than_a_third_of_a
     settings = Settings(worker_name="w", queue_url="memory", receive_wait=0, health_file=None)
     assert run_once(handle, queue=queue, schema=SCHEMA, settings=settings) == 0
     assert deliveries == {1: healthy}
-    assert Counter(letter.received.receive_count for letter in queue.dead_letters) == {1: poison}
+    assert Counter(letter.delivery.receive_count for letter in queue.dead_letters) == {1: poison}
     assert {letter.reason for letter in queue.dead_letters} == {"schema: /properties/order_id/type"}
     assert queue.empty
     # Receive, letter, delete: a tenth each; and what the odd batch that was not full costs.
     assert sum(queue.requests.values()) <= 0.21 * healthy + 0.31 * poison
-    assert queue.requests["set_visibility"] == 0
+    assert queue.requests["release"] == 0

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from moto.sqs.models import Message as Stored
 
 from fargate_workers_runtime import Message, run_once
-from fargate_workers_runtime.settings import MAX_MESSAGE_BYTES
-from fargate_workers_runtime.sqs_queue import SqsQueue
+from fargate_workers_runtime.brokers.sqs.sqs_broker import SqsBroker
+from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import MemoryQueue
 from tests.faults.rig import Rig, until
 
+# Less than SQS carries, so that a larger message can be sent.
+LIMIT = 256 * 1024
+SETTINGS = Settings(worker_name="test", queue_url="sqs", receive_wait=0, health_file=None, max_message_bytes=LIMIT)
 SCHEMA = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}
 
 KINDS = {
@@ -26,15 +29,15 @@ KINDS = {
     '{"order_id": 4711}': "schema: /properties/order_id/type",
     '{"order": "1"}': "schema: /required",
     '{"order_id": "\\u0000", "order_id": 1}': "schema: /properties/order_id/type",
-    json.dumps({"order_id": "x" * MAX_MESSAGE_BYTES}): "too large",
+    json.dumps({"order_id": "x" * LIMIT}): "too large",
 }
 
 
 def worked_off(rig: Rig) -> list[Message]:
     """Run a worker until the queue is empty; returns what was handled."""
     handled: list[Message] = []
-    queue = SqsQueue(rig.server.sqs, rig.url, dead_letter_queue_url=rig.dead_letter_url)
-    assert run_once(handled.append, queue=queue, schema=SCHEMA, idempotency_key="/order_id") == 0
+    queue = SqsBroker(rig.server.sqs, rig.url, dead_letter_queue_url=rig.dead_letter_url)
+    assert run_once(handled.append, queue=queue, schema=SCHEMA, idempotency_key="/order_id", settings=SETTINGS) == 0
     return handled
 
 
@@ -64,21 +67,21 @@ def test_whatever_is_sent_is_handled_once_or_dead_with_a_reason_after_one_delive
     queue, handled = MemoryQueue(bodies), list[Message]()
     assert run_once(handled.append, queue=queue, schema=SCHEMA, idempotency_key="/order_id") == 0
     assert queue.empty
-    ended = [message.raw for message in handled] + [letter.received.text for letter in queue.dead_letters]
+    ended = [message.raw for message in handled] + [letter.delivery.text for letter in queue.dead_letters]
     assert sorted(ended) == sorted(bodies)
-    assert all(letter.reason and letter.received.receive_count == 1 for letter in queue.dead_letters)
+    assert all(letter.reason and letter.delivery.receive_count == 1 for letter in queue.dead_letters)
 
 
 @pytest.mark.fault(22)
 def test_a_body_at_the_limit_passes_and_one_byte_more_is_poison(rig: Rig) -> None:
     for extra in (0, 1):
         around = len(json.dumps({"order_id": "1", "note": ""}))
-        rig.send(text=json.dumps({"order_id": "1", "note": "x" * (MAX_MESSAGE_BYTES - around + extra)}))
+        rig.send(text=json.dumps({"order_id": "1", "note": "x" * (LIMIT - around + extra)}))
     (message,) = worked_off(rig)
-    assert len(message.raw) == MAX_MESSAGE_BYTES
+    assert len(message.raw) == LIMIT
     (letter,) = rig.dead_letters
     assert said(letter, "reason") == "too large"
-    assert said(letter, "error") == f"{MAX_MESSAGE_BYTES + 1} bytes; at most {MAX_MESSAGE_BYTES} pass"
+    assert said(letter, "error") == f"{LIMIT + 1} bytes; at most {LIMIT} pass"
 
 
 @pytest.mark.fault(22)

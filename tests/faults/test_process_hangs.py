@@ -5,7 +5,12 @@ import pytest
 from tests.faults.harmful import Harmful
 from tests.faults.rig import Rig, until
 
-DEADLINE = {"MAX_PROCESSING_SECONDS": "1", "STOP_TIMEOUT_SECONDS": "1", "CONCURRENCY": "2"}
+DEADLINE = {
+    "MAX_PROCESSING_SECONDS": "1",
+    "STOP_TIMEOUT_SECONDS": "1",
+    "CONCURRENCY": "2",
+    "VISIBILITY_TIMEOUT_SECONDS": "3",  # after which the message that hung is back
+}
 
 
 @pytest.mark.fault(41)

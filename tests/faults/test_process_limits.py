@@ -69,7 +69,7 @@ def test_a_handler_that_eats_all_memory_fails_alone_and_its_message_is_dead_afte
 def test_a_message_whose_process_is_killed_each_time_is_dead_after_its_deliveries_and_the_others_are_done(
     rig: Rig,
 ) -> None:
-    variables = redrive_after(rig, 2)
+    variables = redrive_after(rig, 2) | {"VISIBILITY_TIMEOUT_SECONDS": "2"}  # after which the killer is back
     rig.send("killer", does="die")
     with Harmful(rig, MAX_MESSAGES_PER_PROCESS="1000", **variables) as task:  # so that its parent replaces it
         until(lambda: Counter(order_id for _, order_id, _ in task.begun)["killer"] == 2)

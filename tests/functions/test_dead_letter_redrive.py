@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from dead_letter_redrive import handler as edge
-from dead_letter_redrive.request import Queue, Refused, Request, parse
+from fargate_workers_redrive import handler as edge
+from fargate_workers_redrive.request import Queue, Refused, Request, parse
 
 SQS = "arn:aws:sqs:eu-west-1:111111111111"
 ORDERS = Queue("Orders", f"{SQS}:orders", f"{SQS}:orders-dead")
@@ -24,8 +24,8 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """SQS, answering as each test says; every answer must be asked for."""
     client = boto3.client("sqs", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
     monkeypatch.setattr(edge, "client", lambda: client)
-    queues = {"Orders": {"arn": ORDERS.arn, "dead_letter_queue_arn": ORDERS.dead_letter_queue_arn}}
-    monkeypatch.setenv("QUEUES", json.dumps(queues))
+    monkeypatch.setenv("QUEUES", json.dumps({"Orders": ["orders", "orders-dead"]}))
+    monkeypatch.setenv("QUEUE_ARN_PREFIX", f"{SQS}:")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "5")
     with Stubber(client) as stubber:
         yield stubber

@@ -10,9 +10,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from scaling_planner import handler as edge
-from scaling_planner.arithmetic import HISTORY, Policy
-from scaling_planner.settings import Worker, workers
+from fargate_workers_planner import handler as edge
+from fargate_workers_planner.arithmetic import HISTORY, Policy
+from fargate_workers_planner.settings import Worker, workers
+from fargate_workers_planner.sources import Queue
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UNTIL = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -89,7 +90,7 @@ class Aws:
         asked = {"QueueUrl": worker["queue_url"], "AttributeNames": list(attributes)}
         self.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes}, asked)
 
-    def runs(self, worker: dict[str, Any], *services: dict[str, int]) -> None:
+    def runs(self, worker: dict[str, Any], *services: dict[str, Any]) -> None:
         asked = {"cluster": worker["cluster"], "services": [worker["service"]]}
         self.stubs["ecs"].add_response("describe_services", {"services": list(services)}, asked)
 
@@ -122,14 +123,14 @@ def plan_for(*settings: dict[str, Any]) -> None:
 
 def test_a_plan_is_published_as_four_metrics_of_the_worker_in_the_minute_that_just_ended(aws: Aws) -> None:
     aws.knows(series("sent0", [1_440.0] * HISTORY))
-    aws.has(visible=1_200, in_flight=10, desired=10, running=8)
+    aws.has(visible=1_200, in_flight=8, desired=10, running=8)
     aws.takes_the_plans()
 
     plan_for(ORDERS)
 
     assert aws.published == {
-        ("Orders", "DesiredTasks"): 16,
-        ("Orders", "CapacityGap"): 6,
+        ("Orders", "DesiredTasks"): 11,
+        ("Orders", "CapacityGap"): 3,
         ("Orders", "CapacityGapIn"): 0,
         ("Orders", "BacklogSeconds"): 75,
     }
@@ -143,18 +144,18 @@ def test_too_many_tasks_are_published_as_a_negative_gap(aws: Aws) -> None:
 
     plan_for(ORDERS)
 
-    assert (aws.published["Orders", "CapacityGap"], aws.published["Orders", "CapacityGapIn"]) == (0, -8)
+    assert (aws.published["Orders", "CapacityGap"], aws.published["Orders", "CapacityGapIn"]) == (0, -10)
 
 
 def test_work_is_measured_from_the_workers_own_metric(aws: Aws) -> None:
     sent, messages = [1_200.0] * HISTORY, [1_200.0] * HISTORY
     aws.knows(series("sent0", sent), series("messages0", messages), series("seconds0", [2 * 1_200.0] * HISTORY))
-    aws.has(visible=900, desired=20, running=20)
+    aws.has(visible=900, in_flight=20, desired=20, running=20)
     aws.takes_the_plans()
 
     plan_for(ORDERS)
 
-    assert aws.published["Orders", "DesiredTasks"] == 50
+    assert aws.published["Orders", "DesiredTasks"] == 44
     assert aws.published["Orders", "BacklogSeconds"] == 90
 
 
@@ -190,7 +191,7 @@ def test_a_worker_that_reports_its_work_is_read_once(aws: Aws) -> None:
 
 def test_an_old_message_hurries(aws: Aws) -> None:
     aws.knows(series("sent0", [1_080.0] * HISTORY), series("age0", [0.0, 290.0, None]))
-    aws.has(visible=4_000, desired=20, running=20)
+    aws.has(visible=4_000, in_flight=20, desired=20, running=20)
     aws.takes_the_plans()
 
     plan_for(ORDERS)
@@ -210,13 +211,13 @@ def test_an_age_of_long_ago_is_forgotten(aws: Aws) -> None:
 
 def test_minutes_keep_their_place_when_some_are_missing(aws: Aws) -> None:
     # Quiet for three known minutes, but not three in a row.
-    aws.knows(series("sent0", [1_200.0] * 35 + [0.0, None, 0.0, 0.0, None]))
+    aws.knows(series("sent0", [1_200.0] * 38 + [0.0, None, 0.0, 0.0, None]))
     aws.has(desired=20, running=20)
     aws.takes_the_plans()
 
-    plan_for(ORDERS)
+    plan_for({**ORDERS, "policy": {**ORDERS["policy"], "min_tasks": 0}})
 
-    assert aws.published["Orders", "DesiredTasks"] == 10
+    assert aws.published["Orders", "DesiredTasks"] == 1
 
 
 def test_a_metric_that_continues_on_the_next_page_is_read_to_its_end(aws: Aws) -> None:
@@ -229,7 +230,7 @@ def test_a_metric_that_continues_on_the_next_page_is_read_to_its_end(aws: Aws) -
 
     plan_for(ORDERS)
 
-    assert aws.published["Orders", "DesiredTasks"] == 12
+    assert aws.published["Orders", "DesiredTasks"] == 10
     assert [request.get("NextToken") for request in aws.asked[:2]] == [None, "more"]
 
 
@@ -252,6 +253,24 @@ def test_cloudwatch_is_asked_for_whole_minutes_of_the_queue_and_of_the_worker(aw
     assert {stat["Period"] for _, stat in metrics} == {60}
 
 
+def test_a_fifo_queue_is_asked_for_its_groups_and_gets_no_more_tasks_than_those_keep_busy(aws: Aws) -> None:
+    name = "orders.fifo"
+    fifo = {**ORDERS, "queue_name": name, "policy": {**ORDERS["policy"], "concurrency": 10}}
+    # The newest minute is still on its way.
+    late: list[float | None] = [None] * (HISTORY - 7)
+    aws.knows(series("age0", [*late, *[300.0] * 6, None]), series("groups0", [*late, *[10.0] * 6, None]))
+    aws.has(fifo, visible=5_000, in_flight=200, desired=5, running=5)
+    aws.takes_the_plans()
+
+    edge.plan_for(workers({"workers": [fifo]}), now=NOW)
+
+    asked = [query["MetricStat"] for query in aws.asked[0]["MetricDataQueries"] if query["Id"] == "groups0"]
+    assert [(each["Metric"]["MetricName"], each["Stat"]) for each in asked] == [
+        ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
+    ]
+    assert aws.published["Orders", "DesiredTasks"] == 1
+
+
 def test_all_workers_share_one_reading_and_one_publishing(aws: Aws) -> None:
     aws.knows(series("sent0", [1_200.0] * HISTORY), series("sent1", [120.0] * HISTORY))
     aws.has(ORDERS, desired=20, running=20)
@@ -261,8 +280,8 @@ def test_all_workers_share_one_reading_and_one_publishing(aws: Aws) -> None:
     plan_for(ORDERS, IMPORTS)
 
     assert aws.calls == 1
-    assert aws.published["Orders", "DesiredTasks"] == 12
-    assert aws.published["Imports", "DesiredTasks"] == 2
+    assert aws.published["Orders", "DesiredTasks"] == 10
+    assert aws.published["Imports", "DesiredTasks"] == 1
 
 
 def test_more_workers_than_one_reading_holds_are_planned_in_turns(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +293,10 @@ def test_more_workers_than_one_reading_holds_are_planned_in_turns(aws: Aws, monk
 
     plan_for(ORDERS, IMPORTS)
 
-    assert aws.published["Orders", "DesiredTasks"] == aws.published["Imports", "DesiredTasks"] == 12
+    assert aws.published["Orders", "DesiredTasks"] == aws.published["Imports", "DesiredTasks"] == 10
+
+
+NO_GAP = {("Orders", "CapacityGap"): 0, ("Orders", "CapacityGapIn"): 0}
 
 
 def test_one_workers_missing_queue_does_not_stop_the_others_but_is_raised_at_the_end(aws: Aws) -> None:
@@ -282,33 +304,59 @@ def test_one_workers_missing_queue_does_not_stop_the_others_but_is_raised_at_the
     aws.stubs["sqs"].add_client_error("get_queue_attributes", "AWS.SimpleQueueService.NonExistentQueue")
     aws.has(IMPORTS)
     aws.takes_the_plans()
+    aws.takes_the_plans()
 
     with pytest.raises(edge.PlanningFailed, match=r"Orders: .*NonExistentQueue"):
         plan_for(ORDERS, IMPORTS)
 
-    assert {worker for worker, _ in aws.published} == {"Imports"}
+    assert {name for worker, name in aws.published if worker == "Imports"} > {"CapacityGap", "DesiredTasks"}
+    assert {key: value for key, value in aws.published.items() if key[0] == "Orders"} == NO_GAP
 
 
-def test_a_service_that_is_gone_gets_no_plan(aws: Aws) -> None:
+def test_a_service_that_is_gone_has_no_plan_and_no_gap(aws: Aws) -> None:
     aws.knows()
     aws.queues(ORDERS, visible=0, in_flight=0)
     aws.runs(ORDERS)
+    aws.takes_the_plans()
 
     with pytest.raises(edge.PlanningFailed, match=r"Orders: The cluster workers has no service orders-service\."):
         plan_for(ORDERS)
 
-    assert aws.calls == 0
+    assert aws.published == NO_GAP
+    assert aws.stamps == {UNTIL - MINUTE}
 
 
-@pytest.mark.parametrize("operation", ["get_metric_data", "put_metric_data"])
-def test_when_cloudwatch_fails_nothing_is_published_and_the_alarm_sees_it(aws: Aws, operation: str) -> None:
-    if operation == "put_metric_data":
-        aws.knows()
-        aws.has()
-    aws.stubs["cloudwatch"].add_client_error(operation, "InternalServiceFault")
+def test_when_no_metric_can_be_read_no_worker_has_a_gap_and_the_alarm_sees_it(aws: Aws) -> None:
+    aws.stubs["cloudwatch"].add_client_error("get_metric_data", "InternalServiceFault")
+    aws.takes_the_plans()
+
+    with pytest.raises(edge.PlanningFailed, match=r"Orders: .*InternalServiceFault.* Imports: .*InternalServiceFault"):
+        plan_for(ORDERS, IMPORTS)
+
+    assert aws.published == NO_GAP | {("Imports", "CapacityGap"): 0, ("Imports", "CapacityGapIn"): 0}
+
+
+def test_when_a_plan_cannot_be_published_the_alarm_sees_it(aws: Aws) -> None:
+    aws.knows()
+    aws.has()
+    aws.stubs["cloudwatch"].add_client_error("put_metric_data", "InternalServiceFault")
 
     with pytest.raises(Exception, match="InternalServiceFault"):
         plan_for(ORDERS)
+
+
+def test_during_a_deployment_the_tasks_of_both_versions_count(aws: Aws) -> None:
+    """Auto Scaling adds to all of them: from the 10 old ones alone, 13 tasks would become 23."""
+    versions = [{"runningCount": 2, "pendingCount": 8}, {"runningCount": 10, "pendingCount": 0}]
+    aws.knows(series("sent0", [1_440.0] * HISTORY))
+    aws.queues(ORDERS, visible=2_400, in_flight=12)
+    aws.runs(ORDERS, {"desiredCount": 10, "runningCount": 12, "deployments": versions})
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published["Orders", "DesiredTasks"] > 10
+    assert aws.published["Orders", "CapacityGap"] == 0
 
 
 def test_a_metric_that_cannot_be_read_removes_no_task(aws: Aws) -> None:
@@ -324,7 +372,7 @@ def test_a_metric_that_cannot_be_read_removes_no_task(aws: Aws) -> None:
 def test_a_plan_that_changes_something_is_logged_with_its_reason(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     aws.knows(series("sent0", [1_200.0] * HISTORY), series("sent1", [1_200.0] * HISTORY))
     aws.has(ORDERS, desired=20, running=20)
-    aws.has(IMPORTS, desired=12, running=12)
+    aws.has(IMPORTS, desired=10, running=10)
     aws.takes_the_plans()
 
     with caplog.at_level(logging.INFO):
@@ -343,8 +391,7 @@ def test_the_function_reads_its_workers_from_the_event(monkeypatch: pytest.Monke
     assert planned == [
         Worker(
             worker="Orders",
-            queue_url=ORDERS["queue_url"],
-            queue_name="orders",
+            source=Queue(url=ORDERS["queue_url"], name="orders"),
             cluster="workers",
             service="orders-service",
             policy=Policy(acceptable_latency=300, processing_time=0.5, max_tasks=50),

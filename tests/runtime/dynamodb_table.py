@@ -62,8 +62,8 @@ class DynamoDbTable:
         for assignment in setting.split(", "):
             name, value = assignment.split(" = ")
             item[name] = values[value]
-        if adding:
-            name, value = adding.split(" ")
+        for addition in adding.split(", ") if adding else ():
+            name, value = addition.split(" ")
             item[name] = {"N": str(int(item.get(name, {}).get("N", "0")) + int(values[value]["N"]))}
         return item
 
@@ -76,5 +76,6 @@ def _true(clause: str, item: Item | None, values: Values) -> bool:
         return False
     if operator == "=":
         return item[name] == values[value]
-    assert operator == "<", clause
-    return int(item[name]["N"]) < int(values[value]["N"])
+    there, given = int(item[name]["N"]), int(values[value]["N"])
+    assert operator in "<>", clause
+    return there < given if operator == "<" else there > given

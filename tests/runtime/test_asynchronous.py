@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
+import time
 from io import StringIO
 
 import pytest
 
-from fargate_workers_runtime import Message, PoisonMessage, logs, run_once
-from fargate_workers_runtime.asynchronous import is_asynchronous, synchronous
+from fargate_workers_runtime import Message, PoisonMessage, run_once
+from fargate_workers_runtime.handlers.asynchronous import GRACE, is_asynchronous, synchronous
+from fargate_workers_runtime.handlers.gate import Gate
 from fargate_workers_runtime.settings import Settings
+from fargate_workers_runtime.telemetry import logs
 from fargate_workers_runtime.testing import MemoryQueue
+from fargate_workers_runtime.worker import Worker
 
 
 def test_coroutines_run_at_once_on_one_loop() -> None:
@@ -75,3 +79,46 @@ def test_a_callable_object_may_be_asynchronous() -> None:
 
     assert is_asynchronous(Handler())
     assert not is_asynchronous(lambda _message: None)
+
+
+@pytest.mark.parametrize(("kind", "grace"), [("coroutine", GRACE), ("function", 0)])
+def test_a_lease_outlasts_a_coroutines_limit_by_the_time_to_clean_up(kind: str, grace: float) -> None:
+    settings = Settings(worker_name="test", queue_url="memory", receive_wait=0, max_processing=60, health_file=None)
+    limits: list[float] = []
+
+    def look() -> None:
+        (lease,) = worker.leases.held()
+        assert lease.deadline is not None
+        limits.append(lease.deadline - time.monotonic())
+
+    async def coroutine(_message: Message) -> None:
+        look()
+
+    def function(_message: Message) -> None:
+        look()
+
+    handle = coroutine if kind == "coroutine" else function
+    worker = Worker(handle, gate=Gate(), broker=MemoryQueue([{}]), settings=settings)
+    assert worker.run(until_empty=True) == 0
+    assert 50 < limits[0] - grace <= 60
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+def test_how_long_the_handlers_have_been_at_it_leaves_out_the_time_to_clean_up(kind: str) -> None:
+    settings = Settings(worker_name="test", queue_url="memory", receive_wait=0, concurrency=1, health_file=None)
+    slow_for: list[float] = []
+
+    def look() -> None:
+        worker.look_at_slow_handlers()
+        slow_for.append(worker.slow_for)
+
+    async def coroutine(_message: Message) -> None:
+        look()
+
+    def function(_message: Message) -> None:
+        look()
+
+    handle = coroutine if kind == "coroutine" else function
+    worker = Worker(handle, gate=Gate(), broker=MemoryQueue([{}]), settings=settings)
+    assert worker.run(until_empty=True) == 0
+    assert slow_for[0] >= 0

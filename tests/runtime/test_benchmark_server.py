@@ -12,14 +12,14 @@ import boto3
 import pytest
 
 from benchmarks.report import Row
-from benchmarks.worker.dynamodb import ConditionFailedError, Table, condition
 from benchmarks.worker.orders import ORDER_SCHEMA, POISON, orders, with_poison
-from benchmarks.worker.sqs import Queue
 from benchmarks.worker.stand import Stand, StandQueue
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
+from fargate_workers_runtime.brokers.broker import Delivery
+from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
 from fargate_workers_runtime.errors import PoisonMessage
-from fargate_workers_runtime.gate import Gate
-from fargate_workers_runtime.queue import Received
+from fargate_workers_runtime.handlers.gate import Gate
+from tests.doubles.counting_dynamodb import ConditionFailedError, Table, condition
+from tests.doubles.counting_sqs import Queue
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -170,6 +170,7 @@ def test_a_long_poll_is_one_request_and_ends_when_a_message_arrives(
     (message,) = received[0]["Messages"]
     assert message["Body"] == "héllo"
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+    assert int(message["Attributes"]["ApproximateFirstReceiveTimestamp"]) >= int(message["Attributes"]["SentTimestamp"])
     assert queue.counters()["requests"] == {"ReceiveMessage": 1, "SendMessage": 1}
 
 
@@ -265,13 +266,13 @@ def test_a_refused_write_costs_its_unit() -> None:
 def test_orders_pass_the_gate_and_poison_does_not() -> None:
     gate = Gate(ORDER_SCHEMA, idempotency_key="/order_id")
 
-    assert [gate.open(Received(id="1", text=text, receipt="r")).idempotency_key for text in orders(2)] == [
+    assert [gate.open(Delivery(id="1", text=text, token="r")).idempotency_key for text in orders(2)] == [
         "order-000000",
         "order-000001",
     ]
     for text in POISON.values():
         with pytest.raises(PoisonMessage):
-            gate.open(Received(id="1", text=text, receipt="r"))
+            gate.open(Delivery(id="1", text=text, token="r"))
     mixed = list(with_poison(orders(10), every=5))
     assert [number for number, text in enumerate(mixed) if text in POISON.values()] == [5, 11]
 

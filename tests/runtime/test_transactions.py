@@ -9,8 +9,8 @@ import pytest
 from botocore.errorfactory import ClientExceptionsFactory
 from botocore.exceptions import ClientError
 
-from fargate_workers_runtime.claims import TransactionalClaims
-from fargate_workers_runtime.dynamodb_claims import DynamoDbClaims
+from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
+from fargate_workers_runtime.claims.protocol import TransactionalClaims
 from fargate_workers_runtime.testing import Clock, MemoryClaims
 
 
@@ -36,8 +36,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def claims(client: Any, clock: Clock) -> DynamoDbClaims:
-    return DynamoDbClaims(client, "claims", scope=uuid.uuid4().hex, clock=clock)
+def scope() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def claims(client: Any, scope: str, clock: Clock) -> DynamoDbClaims:
+    return DynamoDbClaims(client, "claims", scope=scope, clock=clock)
 
 
 @pytest.fixture
@@ -142,8 +147,8 @@ def test_a_refusal_is_known_when_another_thread_has_just_made_the_classes_of_err
     claims: DynamoDbClaims, client: Any, order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two threads that meet a client's first error make them twice, and one raises what the other does not know.
-    monkeypatch.setattr(type(client), "exceptions", property(lambda client: client._load_exceptions()))
-    monkeypatch.setattr(client._exceptions_factory, "create_client_exceptions", _made_anew)
+    monkeypatch.setattr(type(client), "exceptions", property(lambda client: client._load_exceptions()))  # noqa: SLF001  botocore's
+    monkeypatch.setattr(client._exceptions_factory, "create_client_exceptions", _made_anew)  # noqa: SLF001
     claims.claim("k", owner="b", seconds=120)
     assert not claims.complete_with("k", owner="a", items=[put(order)])
 
@@ -188,11 +193,23 @@ def test_a_transaction_takes_99_writes(either: TransactionalClaims, order: str) 
 
 def test_claims_in_memory_keep_the_transactions_that_were_committed(order: str) -> None:
     claims = MemoryClaims()
+    claims.claim("k", owner="another", seconds=60)
     assert not claims.complete_with("k", owner="a", items=[put(order)])
+    claims.release("k", owner="another")
     claims.claim("k", owner="a", seconds=120)
     assert claims.complete_with("k", owner="a", items=[put(order)])
     assert claims.complete_with("k", owner="a", items=[put(order)])
     assert claims.transactions == [[put(order)]]
+
+
+def test_a_key_that_was_forgotten_while_it_was_claimed_is_completed_with_its_writes_once(
+    claims: DynamoDbClaims, client: Any, scope: str, order: str
+) -> None:
+    claims.claim("k", owner="a", seconds=60)
+    client.delete_item(TableName="claims", Key={"pk": {"S": f"{scope}#k"}})
+    for _ in range(2):
+        assert claims.complete_with("k", owner="a", items=[put(order, if_new=True)])
+    assert claims.claim("k", owner="b", seconds=60).state == "completed"
 
 
 class Killed(Exception):  # noqa: N818  a thing that happens, not an error

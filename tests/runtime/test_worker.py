@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from fargate_workers_runtime import Message, PoisonMessage, Retry, run_once
-from fargate_workers_runtime.gate import Gate
-from fargate_workers_runtime.metrics import Metrics
-from fargate_workers_runtime.queue import Received
+from fargate_workers_runtime.brokers.broker import Delivery
+from fargate_workers_runtime.handlers.gate import Gate
+from fargate_workers_runtime.redis.limiter import Limiter
 from fargate_workers_runtime.settings import Settings
+from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from fargate_workers_runtime.worker import Worker
 
@@ -32,15 +33,17 @@ class Running:
         *,
         settings: Settings,
         claims: MemoryClaims | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self.lines: list[str] = []
         metrics = Metrics("test", write=self.lines.append)
         self.worker = Worker(
             handle,
             gate=Gate(idempotency_key="/id") if claims else Gate(),
-            queue=queue,
+            broker=queue,
             settings=settings,
             claims=claims,
+            limiter=limiter,
             metrics=metrics,
         )
         self._code: list[int] = []
@@ -74,7 +77,7 @@ def test_a_backlog_costs_at_most_21_requests_for_100_messages() -> None:
     assert run_once(done, queue=queue) == 0
     assert queue.empty
     assert sum(queue.requests.values()) <= 210
-    assert queue.requests["set_visibility"] == 0
+    assert queue.requests["release"] == 0
 
 
 def test_a_poisoned_backlog_costs_at_most_31_requests_for_100_messages() -> None:
@@ -89,9 +92,9 @@ def test_an_idle_worker_asks_once_a_poll(eventually: Eventually) -> None:
     polls: list[int] = []
 
     class Idle(MemoryQueue):
-        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+        def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
             polls.append(wait)
-            return super().receive(limit, wait=0.02, visibility=visibility)  # type: ignore[arg-type]
+            return super().receive(limit, wait=0.02, lease=lease)  # type: ignore[arg-type]
 
     queue = Idle()
     running = Running(done, queue, settings=replace(SETTINGS, receive_wait=20))
@@ -118,7 +121,7 @@ def test_a_message_that_fails_the_schema_is_dead_after_one_delivery_and_no_handl
     run_once(seen.append, queue=queue, schema={"properties": {"id": {"type": "integer"}}})
     assert seen == []
     assert queue.empty
-    assert [(letter.reason, letter.received.receive_count) for letter in queue.dead_letters] == [
+    assert [(letter.reason, letter.delivery.receive_count) for letter in queue.dead_letters] == [
         ("schema: /properties/id/type", 1),
         ("not JSON", 1),
     ]
@@ -140,7 +143,7 @@ def test_a_handler_may_call_a_message_poison() -> None:
 def test_a_message_whose_handler_fails_comes_back_after_a_back_off(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda attempt: 2.0 * attempt)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda attempt: 2.0 * attempt)
 
     def fail(_message: Message) -> None:
         raise error
@@ -150,7 +153,7 @@ def test_a_message_whose_handler_fails_comes_back_after_a_back_off(
     run_once(fail, queue=queue)
     assert queue.hidden == 1
     now[0] = 2.1
-    assert [each.receive_count for each in queue.receive(1, wait=0, visibility=1)] == [2]
+    assert [each.receive_count for each in queue.receive(1, wait=0, lease=1)] == [2]
 
 
 def test_a_handler_may_say_when_to_try_again() -> None:
@@ -174,7 +177,7 @@ def test_a_fault_in_the_gate_costs_its_message_a_delivery_and_nobody_else_anythi
             raise ZeroDivisionError
         return body, {}
 
-    monkeypatch.setattr("fargate_workers_runtime.gate.unwrap", broken)
+    monkeypatch.setattr("fargate_workers_runtime.handlers.gate.unwrap", broken)
     queue = MemoryQueue([{"id": 1}, {"id": 2}])
     seen: list[Any] = []
     assert run_once(lambda message: seen.append(message.body), queue=queue) == 0
@@ -189,10 +192,10 @@ def test_the_last_delivery_that_fails_takes_its_reason_to_the_dead_letter_queue(
 
     queue = MemoryQueue([{"id": 1}])
     for _ in range(2):
-        queue.set_visibility([(each.receipt, 0) for each in queue.receive(1, wait=0, visibility=1)])
+        queue.release([(each, 0) for each in queue.receive(1, wait=0, lease=1)])
     run_once(fail, queue=queue, settings=settings(receive_wait=0, max_receive_count=3))
     (letter,) = queue.dead_letters
-    assert (letter.reason, letter.detail) == ("failed 3 times", "ValueError: no such customer")
+    assert (letter.reason, letter.detail) == ("failed, and was delivered 3 times", "ValueError: no such customer")
     assert queue.empty
 
 
@@ -205,9 +208,11 @@ def test_an_announcement_that_asks_for_nothing_is_acknowledged() -> None:
     assert queue.dead_letters == []
 
 
-def test_a_message_without_a_dead_letter_queue_takes_the_redrive_policys_road(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryQueue, "has_dead_letter_queue", False)
-    queue = MemoryQueue(["{"])
+def test_a_message_without_a_dead_letter_queue_takes_the_redrive_policys_road() -> None:
+    class Bare(MemoryQueue):
+        capabilities = replace(MemoryQueue().capabilities, dead_letters=False)
+
+    queue = Bare(["{"])
     run_once(done, queue=queue)
     assert queue.dead_letters == []
     assert not queue.empty
@@ -270,8 +275,7 @@ def test_a_worker_that_lost_its_claim_does_not_acknowledge() -> None:
     claims = MemoryClaims()
 
     def lose_it(message: Message) -> None:
-        owner = claims._items["1"].owner
-        claims.release("1", owner=owner)
+        claims.release("1", owner=claims.owners["1"])
         claims.claim("1", owner="other", seconds=60)
 
     queue = MemoryQueue([{"id": 1}])
@@ -280,11 +284,12 @@ def test_a_worker_that_lost_its_claim_does_not_acknowledge() -> None:
     assert claims.complete("1", owner="other")
 
 
+@pytest.mark.usefixtures("amid_work")
 def test_an_outage_costs_each_message_in_hand_one_delivery_and_the_others_none(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.outage.full_jitter", lambda *_a, **_k: 0.01)
-    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.outage.full_jitter", lambda *_a, **_k: 0.01)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
     down, looks, claims = threading.Event(), threading.Semaphore(0), MemoryClaims()
     down.set()
     claim = claims.claim
@@ -330,7 +335,7 @@ def test_a_claim_whose_answer_was_lost_is_freed_for_the_next_delivery(monkeypatc
 
 
 def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
     claims = MemoryClaims()
     complete = claims.complete
     failures = [ConnectionError("no"), TimeoutError("no")]
@@ -350,7 +355,7 @@ def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch
 def test_an_effect_that_cannot_be_recorded_at_all_is_acknowledged_rather_than_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
 
     def down(*_arguments: object, **_options: object) -> bool:
         raise ConnectionError("no answer")
@@ -378,7 +383,7 @@ def test_a_transaction_of_a_worker_that_lost_its_claim_writes_nothing_and_acknow
     claims = MemoryClaims()
 
     def too_late(message: Message) -> None:
-        claims.release("1", owner=claims._items["1"].owner)
+        claims.release("1", owner=claims.owners["1"])
         claims.claim("1", owner="other", seconds=60)
         message.transact([])
 
@@ -454,10 +459,10 @@ def test_a_message_lost_while_it_was_handled_is_not_acknowledged() -> None:
     workers: list[Worker] = []
 
     def lose_it(_message: Message) -> None:
-        (lease,) = workers[0]._leases.held()
+        (lease,) = workers[0].leases.held()
         lease.lost = True
 
-    workers.append(Worker(lose_it, gate=Gate(), queue=queue, settings=SETTINGS))
+    workers.append(Worker(lose_it, gate=Gate(), broker=queue, settings=SETTINGS))
     workers[0].run(until_empty=True)
     assert not queue.empty
 
@@ -469,11 +474,13 @@ def test_a_message_lost_before_it_was_begun_is_left_to_whoever_has_it() -> None:
 
     def lose_the_other(message: Message) -> None:
         seen.append(message.body["id"])
-        for lease in workers[0]._leases.held():
-            lease.lost = lease.received.id != message.id
+        for lease in workers[0].leases.held():
+            lease.lost = lease.delivery.id != message.id
 
-    workers.append(Worker(lose_the_other, gate=Gate(), queue=queue, settings=settings(receive_wait=0, concurrency=1)))
-    workers[0]._metrics.took(0.01)  # it knows short handlers, and takes both
+    metrics = Metrics("test", write=lambda _line: None)
+    metrics.took(0.01)  # it knows short handlers, and takes both
+    options = settings(receive_wait=0, concurrency=1)
+    workers.append(Worker(lose_the_other, gate=Gate(), broker=queue, settings=options, metrics=metrics))
     workers[0].run(until_empty=True)
     assert seen == [1]
     assert not queue.empty
@@ -486,6 +493,7 @@ def test_as_many_messages_run_at_once_as_concurrency_says() -> None:
     assert queue.empty
 
 
+@pytest.mark.usefixtures("amid_work")
 def test_a_worker_takes_no_more_than_it_can_start_while_handlers_are_slow(eventually: Eventually) -> None:
     release = threading.Event()
     queue = MemoryQueue({"id": n} for n in range(30))
@@ -531,12 +539,12 @@ def test_a_poll_ends_well_within_the_stop_timeout(stop_timeout: int, wait: int) 
     waits: list[int] = []
 
     class Recording(MemoryQueue):
-        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+        def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
             waits.append(wait)
             return []
 
     stopping = replace(SETTINGS, receive_wait=20, stop_timeout=stop_timeout)
-    Worker(done, gate=Gate(), queue=Recording(), settings=stopping).run(until_empty=True)
+    Worker(done, gate=Gate(), broker=Recording(), settings=stopping).run(until_empty=True)
     assert waits == [wait]
 
 
@@ -549,17 +557,17 @@ def test_what_an_open_poll_brings_while_stopping_goes_back() -> None:
     polling, stopping = threading.Event(), threading.Event()
 
     class Slow(MemoryQueue):
-        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+        def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
             polling.set()
             stopping.wait(5)
-            return super().receive(limit, wait=0, visibility=visibility)
+            return super().receive(limit, wait=0, lease=lease)
 
     queue = Slow([{"id": 1}])
     seen: list[Message] = []
     running = Running(seen.append, queue, settings=settings())
     assert polling.wait(5)
     running.worker.request_stop("SIGTERM")
-    while not running.worker._stopping.wait(0.01):
+    while not running.worker.stopping.wait(0.01):
         pass
     stopping.set()
     assert running.join() == 0
@@ -592,22 +600,20 @@ def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(m
     monkeypatch.setattr(Settings, "drain_seconds", 0.05)
     release = threading.Event()
     queue = MemoryQueue([{"id": 1}])
-    running = Running(
-        lambda _message: release.wait(10) and None, queue, settings=settings(visibility_timeout=1, max_processing=0)
-    )
+    running = Running(lambda _message: release.wait(10) and None, queue, settings=settings(lease=1, max_processing=0))
     assert running.join() == 1
     release.set()
 
 
 def test_a_queue_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.receiving.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.receiving.full_jitter", lambda *_a, **_k: 0.0)
     faults = [ConnectionError("no"), TimeoutError("no")]
 
     class Flaky(MemoryQueue):
-        def receive(self, limit: int, *, wait: int, visibility: int) -> list[Received]:
+        def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
             if faults:
                 raise faults.pop()
-            return super().receive(limit, wait=wait, visibility=visibility)
+            return super().receive(limit, wait=wait, lease=lease)
 
     queue = Flaky([{"id": 1}])
     running = Running(done, queue, settings=settings())
@@ -642,7 +648,7 @@ def test_handlers_begin_as_the_rate_limit_lets_them() -> None:
     limiter, seen = TwoOnly(), threading.Semaphore(0)
     queue = MemoryQueue({"id": n} for n in range(10))
     worker = Worker(
-        lambda _message: seen.release(), gate=Gate(), queue=queue, settings=settings(concurrency=1), limiter=limiter
+        lambda _message: seen.release(), gate=Gate(), broker=queue, settings=settings(concurrency=1), limiter=limiter
     )
     code: list[int] = []
     thread = threading.Thread(target=lambda: code.append(worker.run()), daemon=True)
@@ -661,16 +667,47 @@ def test_a_minute_of_work_is_counted() -> None:
     def handle(message: Message) -> None:
         if message.body["id"] == 2:
             raise Retry("later")
+        if message.body["id"] == 3:
+            raise ConnectionError("down")
 
-    queue = MemoryQueue([{"id": 1}, {"id": 2}, "{"])
+    queue = MemoryQueue([{"id": 1}, {"id": 2}, {"id": 3}, "{"])
     lines: list[str] = []
-    worker = Worker(handle, gate=Gate(), queue=queue, settings=SETTINGS, metrics=Metrics("test", write=lines.append))
+    worker = Worker(handle, gate=Gate(), broker=queue, settings=SETTINGS, metrics=Metrics("test", write=lines.append))
     worker.run(until_empty=True)
     (line,) = map(json.loads, lines)
-    assert (line["MessagesHandled"], line["MessagesFailed"], line["MessagesPoisoned"], line["MessagesDuplicate"]) == (
-        1,
-        1,
-        1,
-        0,
+    counts = {name: number for name, number in line.items() if name.startswith("Messages") and number}
+    assert counts == {"MessagesHandled": 1, "MessagesFailed": 1, "MessagesPostponed": 1, "MessagesPoisoned": 1}
+    assert sum(line["HandlerSeconds"]["Counts"]) == 3
+
+
+class NoRate:
+    """A rate limit whose Redis is away."""
+
+    def take(self, *, stopping: threading.Event) -> bool:
+        raise ConnectionError("no answer")
+
+    def check(self) -> None:
+        raise ConnectionError("no answer")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("away", ["claims", "rate limit"])
+def test_an_outage_beside_the_worker_is_no_failure_of_its_handler(
+    away: str, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    def down(*_arguments: object, **_options: object) -> None:
+        raise ConnectionError("no answer")
+
+    claims, queue = MemoryClaims(), MemoryQueue([{"id": 1}])
+    if away == "claims":
+        monkeypatch.setattr(claims, "claim", down)
+        monkeypatch.setattr(claims, "check", down)
+    running = Running(
+        done, queue, settings=settings(), claims=claims, limiter=NoRate() if away == "rate limit" else None
     )
-    assert sum(line["HandlerSeconds"]["Counts"]) == 2
+    eventually(lambda: queue.released)
+    assert running.stop() == 0
+    (line,) = map(json.loads, running.lines)
+    assert (line["MessagesFailed"], line["MessagesPostponed"]) == (0, 1)

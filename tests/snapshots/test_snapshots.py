@@ -15,8 +15,10 @@ from syrupy.location import PyTestLocation
 from syrupy.types import SnapshotIndex
 
 ASSET_HASH = re.compile(r"[0-9a-f]{64}")
-ENVIRONMENTS = ("local", "dev", "staging", "prod")
-STACKS = ("Platform", "Data", "Workers")
+ENVIRONMENTS = sorted(file.stem for file in (Path(__file__).parents[2] / "environments").glob("*.toml"))
+STACKS = [(environment, stack) for environment in ENVIRONMENTS for stack in ("Platform", "Data", "Workers")]
+# One environment has a stack of each further queue system.
+STACKS += [("local-brokers", stack) for stack in ("Database", "Function", "Kafka", "RedisList", "RedisStream")]
 
 
 class OneFilePerStack(JSONSnapshotExtension):
@@ -28,12 +30,13 @@ class OneFilePerStack(JSONSnapshotExtension):
 
 
 def template(assembly: Path, environment: str, stack: str) -> dict[str, Any]:
-    (path,) = (assembly / f"assembly-{environment}").glob(f"{environment}{stack}*.template.json")
+    (path,) = (assembly / f"assembly-{environment}").glob(
+        f"{environment.replace('-', '')}{stack}????????.template.json"
+    )
     return dict(json.loads(ASSET_HASH.sub("<asset>", path.read_text())))
 
 
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize(("environment", "stack"), STACKS)
 def test_the_template_is_the_reviewed_one(
     assembly: Path, environment: str, stack: str, snapshot: SnapshotAssertion
 ) -> None:

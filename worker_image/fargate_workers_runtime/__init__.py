@@ -13,50 +13,92 @@ window: a process that dies between the effect and the record of it runs the han
 and the window is harmless; or write it with `message.transact`, and there is none.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fargate_workers_runtime.extras import extra
+from fargate_workers_runtime.signals import end_at_once
+
 if TYPE_CHECKING:
-    from fargate_workers_runtime.cache import ReadThroughCache
+    from fargate_workers_runtime.brokers.redis_lists import ListFull, ListProducer, list_producer
+    from fargate_workers_runtime.brokers.redis_streams import (
+        NotReplicated,
+        StreamFull,
+        StreamProducer,
+        stream_producer,
+    )
     from fargate_workers_runtime.entry import run, run_once
-    from fargate_workers_runtime.errors import ClaimLost, PoisonMessage, Retry, SettingsError
+    from fargate_workers_runtime.errors import ClaimLost, FargateWorkersError, PoisonMessage, Retry, SettingsError
+    from fargate_workers_runtime.function import lambda_handler
     from fargate_workers_runtime.message import Message
-    from fargate_workers_runtime.redis_connection import connect_redis
+    from fargate_workers_runtime.redis import ReadThroughCache, TokenBucket, connect_redis
+    from fargate_workers_runtime.relay import run_relay
+    from fargate_workers_runtime.sql import PostgresSettings, connect_postgres, connect_postgres_async, outbox
     from fargate_workers_runtime.task import ObjectCreated, Schedule, Task, run_task
-    from fargate_workers_runtime.token_bucket import TokenBucket
+
+__version__ = "0.1.0"
 
 _HOMES = {
     "ClaimLost": "errors",
+    "FargateWorkersError": "errors",
+    "ListFull": "brokers.redis_lists",
+    "ListProducer": "brokers.redis_lists",
     "Message": "message",
+    "NotReplicated": "brokers.redis_streams",
     "ObjectCreated": "task",
     "PoisonMessage": "errors",
-    "ReadThroughCache": "cache",
+    "PostgresSettings": "sql.postgres_settings",
+    "ReadThroughCache": "redis.read_through_cache",
     "Retry": "errors",
     "Schedule": "task",
     "SettingsError": "errors",
+    "StreamFull": "brokers.redis_streams",
+    "StreamProducer": "brokers.redis_streams",
     "Task": "task",
-    "TokenBucket": "token_bucket",
-    "connect_redis": "redis_connection",
+    "TokenBucket": "redis.token_bucket",
+    "connect_postgres": "sql.connection",
+    "connect_postgres_async": "sql.connection",
+    "connect_redis": "redis.connection",
+    "lambda_handler": "function",
+    "list_producer": "brokers.redis_lists",
+    "outbox": "sql",
     "run": "entry",
     "run_once": "entry",
+    "run_relay": "relay",
     "run_task": "task",
+    "stream_producer": "brokers.redis_streams",
 }
 
 __all__ = [
     "ClaimLost",
+    "FargateWorkersError",
+    "ListFull",
+    "ListProducer",
     "Message",
+    "NotReplicated",
     "ObjectCreated",
     "PoisonMessage",
+    "PostgresSettings",
     "ReadThroughCache",
     "Retry",
     "Schedule",
     "SettingsError",
+    "StreamFull",
+    "StreamProducer",
     "Task",
     "TokenBucket",
+    "connect_postgres",
+    "connect_postgres_async",
     "connect_redis",
+    "lambda_handler",
+    "list_producer",
+    "outbox",
     "run",
     "run_once",
+    "run_relay",
     "run_task",
+    "stream_producer",
 ]
 
 
@@ -64,4 +106,6 @@ def __getattr__(name: str) -> Any:
     # Names load on first use: the health check imports this package every 30 seconds and must not pay for boto3.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    end_at_once(os.environ)
+    with extra():
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

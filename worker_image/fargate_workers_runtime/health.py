@@ -4,7 +4,7 @@
 
 exits 0 if the file HEALTH_FILE (default /tmp/healthy) is fresh, and 3 with a sentence if not: a code that neither
 Python nor a shell gives by itself. With several processes each has a file of its own, and all must be fresh. It
-imports next to nothing: it runs every 30 seconds beside the worker, on the worker's CPU.
+imports next to nothing: it runs every 30 seconds, on the worker's CPU.
 """
 
 import os
@@ -22,7 +22,7 @@ EXIT_UNHEALTHY = 3
 
 
 class Heartbeat:
-    """The file, touched at most once a second; without a path, nothing."""
+    """The health file, touched at most once a second; without a path, none."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -32,12 +32,12 @@ class Heartbeat:
         now = time.monotonic()
         if self._path and now - self._touched >= 1:
             self._touched = now
-            with suppress(OSError):  # a full disk must not end the loop; the file grows old and says so
+            with suppress(OSError):  # a full disk must not end the loop; the file grows old, which shows it
                 self._path.touch()
 
 
 def fault(path: Path, *, now: float) -> str | None:
-    """What is wrong, as one sentence; None if nothing is."""
+    """The fault of a health file, as one sentence; None if it is fresh."""
     try:
         age = now - path.stat().st_mtime
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def files(environment: Mapping[str, str]) -> list[Path]:
 
 
 if __name__ == "__main__":
-    said = next(filter(None, (fault(path, now=time.time()) for path in files(os.environ))), None)
+    said: str | None = next(filter(None, (fault(path, now=time.time()) for path in files(os.environ))), None)
     if said:
         print(said, file=sys.stderr)  # noqa: T201  a command's answer
         sys.exit(EXIT_UNHEALTHY)

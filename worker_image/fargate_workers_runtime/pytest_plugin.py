@@ -43,16 +43,14 @@ import pytest
 if TYPE_CHECKING:
     from fargate_workers_runtime.testing import MemoryWorker
 
-_WORKERS = pytest.StashKey[list["MemoryWorker"]]()
-
 
 @pytest.fixture
-def memory_worker(request: pytest.FixtureRequest) -> "Callable[..., MemoryWorker]":
-    """Makes a whole worker around a handler, with queue, claims and time in memory; takes what MemoryWorker takes."""
+def memory_worker(request: Any) -> "Callable[..., MemoryWorker]":
+    """Makes a whole worker around a handler, with queue, claims and clock in memory; takes what MemoryWorker takes."""
     # Imported on first use: every pytest run on this machine loads the plugin.
     from fargate_workers_runtime.testing import MemoryWorker  # noqa: PLC0415
 
-    workers: list[MemoryWorker] = request.node.stash.setdefault(_WORKERS, [])
+    workers = _workers(request.node)
 
     def make(*arguments: Any, **options: Any) -> MemoryWorker:
         worker = MemoryWorker(*arguments, **options)
@@ -62,9 +60,13 @@ def memory_worker(request: pytest.FixtureRequest) -> "Callable[..., MemoryWorker
     return make
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+@pytest.hookimpl(hookwrapper=True)  # not `wrapper`, which pytest 7.3 does not know
+def pytest_runtest_makereport(item: Any) -> Generator[None, Any, None]:
+    report = (yield).get_result()
     if report.failed:
-        report.sections += [("messages", str(worker)) for worker in item.stash.get(_WORKERS, list["MemoryWorker"]())]
-    return report
+        report.sections += [("messages", str(worker)) for worker in _workers(item)]
+
+
+def _workers(item: Any) -> "list[MemoryWorker]":
+    # In a plain attribute: every pytest in the environment loads the plugin, old ones without a stash too.
+    return item.__dict__.setdefault("_memory_workers", [])

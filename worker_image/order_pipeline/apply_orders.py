@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from fargate_workers_runtime import Message, PoisonMessage, connect_redis, run
 from fargate_workers_runtime.clients import dynamodb_client
+from fargate_workers_runtime.process import starting
 from fargate_workers_runtime.settings import number, text
-from fargate_workers_runtime.starting import starting
 from order_pipeline.orders import ORDER_SCHEMA, Order
 from order_pipeline.read_model import ReadModel
 
@@ -36,10 +36,15 @@ class ApplyOrders:
 
     def handle(self, message: Message) -> None:
         order = Order.from_body(message.body)
-        self._write(order)
+        self.write(order)
         self._read_model.add(order)
 
-    def _write(self, order: Order) -> None:
+    def write(self, order: Order) -> None:
+        """Put an order into the table; the same order once more changes nothing.
+
+        Raises:
+            PoisonMessage: Another order has the id.
+        """
         item = {
             "order_id": {"S": order.order_id},
             "customer_id": {"S": order.customer_id},

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from fargate_workers_runtime import Task, run_task
 from fargate_workers_runtime.clients import s3_client, sqs_client
+from fargate_workers_runtime.process import starting
 from fargate_workers_runtime.settings import text
-from fargate_workers_runtime.starting import starting
 from order_pipeline.order_files import Superseded, read_rows
 from order_pipeline.send_orders import OrderSender
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fargate_workers_runtime import Message, run
 from fargate_workers_runtime.clients import s3_client, sqs_client
+from fargate_workers_runtime.process import starting
 from fargate_workers_runtime.settings import text
-from fargate_workers_runtime.starting import starting
 from order_pipeline.order_files import Superseded, read_rows
 from order_pipeline.send_orders import OrderSender
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: What an event must say (its `detail`); more may come, S3 adds fields now and then.
+#: What an event must contain (its `detail`); more may come, S3 adds fields now and then.
 EVENT_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {

@@ -33,6 +33,6 @@ class Order:
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> "Order":
-        """From a payload that satisfies ORDER_SCHEMA. (1.0 is an integer to JSON Schema.)"""
+        """The order in a payload that satisfies ORDER_SCHEMA. (1.0 is an integer to JSON Schema.)"""
         fields: dict[str, Any] = {**body, "amount_cents": int(body["amount_cents"])}
         return cls(**fields)

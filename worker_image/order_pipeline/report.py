@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from fargate_workers_runtime import PoisonMessage, Task, run_task
 from fargate_workers_runtime.clients import s3_client
+from fargate_workers_runtime.process import starting
 from fargate_workers_runtime.settings import text
-from fargate_workers_runtime.starting import starting
 from order_pipeline.order_files import Superseded, read_rows
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import redis
 
-from fargate_workers_runtime.cache import ReadThroughCache
+from fargate_workers_runtime.redis.read_through_cache import ReadThroughCache
 
 port, name, threads = sys.argv[1:]
 client = redis.Redis(port=int(port), decode_responses=True)

@@ -10,7 +10,7 @@ import time
 
 import redis
 
-from fargate_workers_runtime.token_bucket import TokenBucket
+from fargate_workers_runtime.redis.token_bucket import TokenBucket
 
 port, name, rate, burst, threads, seconds = sys.argv[1:]
 stopping = threading.Event()

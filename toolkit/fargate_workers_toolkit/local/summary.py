@@ -13,7 +13,12 @@ from fargate_workers_toolkit.local.checks import Check
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """All checks of a run, and how long its steps took."""
+    """The result of a run.
+
+    Args:
+        checks: What it came to.
+        seconds: How long each step took.
+    """
 
     checks: Sequence[Check]
     seconds: Mapping[str, float]
@@ -24,6 +29,7 @@ class Summary:
         return bool(self.checks) and all(check.passed for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
+        """Return it as plain values of JSON."""
         return {
             "passed": self.passed,
             "checks": [asdict(check) for check in self.checks],
@@ -31,6 +37,7 @@ class Summary:
         }
 
     def show(self, console: Console) -> None:
+        """Print it as a table."""
         table = Table(title="What happened", title_justify="left", title_style="bold", pad_edge=False)
         for heading in ("", "Check", "Expected", "Seen"):
             table.add_column(heading, overflow="fold")

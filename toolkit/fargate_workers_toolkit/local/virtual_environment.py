@@ -6,14 +6,24 @@ import venv
 from hashlib import sha256
 from pathlib import Path
 
-from fargate_workers_toolkit.local.errors import LocalError
+from fargate_workers_toolkit.errors import LocalError
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STAMP = "requirements.sha256"
 
 
 def prepare(directory: Path) -> Path:
-    """Creates or completes the environment; returns its interpreter. A second call finds the stamp and does nothing."""
+    """Create or complete the environment. A second call finds the stamp and does nothing.
+
+    Args:
+        directory: The environment's folder.
+
+    Returns:
+        Its interpreter.
+
+    Raises:
+        LocalError: The packages could not be installed.
+    """
     interpreter = directory / "bin" / "python"
     stamp = directory / STAMP
     wanted = sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
@@ -30,7 +40,8 @@ def prepare(directory: Path) -> Path:
     if result.returncode:
         lines = (result.stderr or result.stdout).strip().splitlines()
         raise LocalError(
-            f"The embedded AWS could not be installed into {directory}: {lines[-1] if lines else 'no reason given'}"
+            f"The embedded AWS could not be installed into {directory}; run `fargate-workers local install` once where "
+            f"the package index can be reached ({lines[-1] if lines else 'pip gives no reason'})."
         )
     stamp.write_text(wanted)
     return interpreter

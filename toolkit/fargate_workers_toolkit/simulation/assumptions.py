@@ -1,36 +1,39 @@
-"""What a template does not say and AWS does not promise: parameters, with defaults and their reasons."""
+"""What a template leaves open and AWS does not promise: parameters, with defaults and their reasons."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from fargate_workers_toolkit.semantics.ecs_launches import MEDIAN_SECONDS, SIGMA
-from fargate_workers_toolkit.semantics.target_tracking import ScaleIn
+from fargate_workers_toolkit.aws_behaviour import MEDIAN_SECONDS, SIGMA, ScaleIn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """All times in seconds.
+    """The values of what AWS does not promise. All times are in seconds.
 
-    queue_lag: Until a minute of SQS's metrics can be seen after its end. Undocumented. Default: 60.
-    service_lag: The same for ECS's metrics. Default: 60.
-    worker_lag: The same for the workers' own metrics, which the planner reads. Default: 60.
-    waking_lag: For how long a queue that wakes after six hours without messages or tasks reports nothing. SQS says "up
-        to 15 minutes". Default: 900. Where a planner reads the queue every minute, it never sleeps.
-    planner_first: Whether a planner's numbers are there before the alarms of the same minute are evaluated: both run
-        every minute, at seconds that nobody knows. Default: after them, so that alarms see its numbers a minute later.
-    late_math: What metric math makes of a minute of which some metric has not come yet. AWS says that FILL fills it,
-        and that beside what it filled the rest counts as 0: "zeros". Default: "waits", only FILL makes something of it.
-    launch_median, launch_sigma: From the launch of a task until it works: lognormal. Default: 40 and 0.35.
-    failed_starts: The share of launches after which a task never runs; ECS tries again after ever longer pauses.
-        Default: 0.
-    spot_interruptions: How often AWS takes back a task that runs on Spot, in an hour. Default: 0, as nobody knows. Such
-        a task has its stop timeout to finish, protected or not.
-    tracking_scale_in: How target tracking scales in, which AWS leaves open. Default: proportional.
-    scale_in_waits: Whether scaling in waits for a scale-out's cooldown. Default: it does.
-    starting_point: What a policy adds to: the desired tasks, or the running ones as ECS's guide says. Default: desired,
-        which is the same unless tasks are still starting.
-    busy_cpu: Percent of its CPU that a task uses while all its handlers work. Default: 100, work that computes.
-    service_times: How long messages take around their mean. Default: exponential.
+    Args:
+        queue_lag: From the end of a minute until SQS's metrics of it can be seen. Undocumented. Defaults to 60.
+        service_lag: The same for ECS's metrics. Defaults to 60.
+        worker_lag: The same for the workers' own metrics, which the planner reads. Defaults to 60.
+        waking_lag: For how long a queue that wakes after six hours without messages or tasks reports nothing. SQS
+            documents "up to 15 minutes". Defaults to 900. Where a planner reads the queue every minute, it never
+            sleeps.
+        planner_first: Whether a planner's numbers are there before the alarms of the same minute are evaluated: both
+            run every minute, at seconds that nobody knows. Defaults to False: alarms see its numbers a minute later.
+        late_math: What metric math makes of a minute of which some metric has not come yet. AWS documents that FILL
+            fills it, and that next to a filled value the rest counts as 0: `zeros`. Defaults to `waits`: only FILL
+            replaces it.
+        launch_median: From the launch of a task until it works, the median of a lognormal distribution. Defaults to 40.
+        launch_sigma: The standard deviation of its logarithm. Defaults to 0.35.
+        failed_starts: The share of launches after which a task never runs; ECS tries again after ever longer pauses.
+            Defaults to 0.
+        spot_interruptions: How often AWS takes back a task that runs on Spot, in an hour. Defaults to 0, as nobody
+            knows. Such a task has its stop timeout to finish, protected or not.
+        tracking_scale_in: How target tracking scales in, which AWS leaves open. Defaults to `proportional`.
+        scale_in_waits: Whether scaling in waits for a scale-out's cooldown. Defaults to True.
+        starting_point: What a policy starts from: the running tasks, or the desired ones, which is the same unless
+            tasks are still starting or stopping. Defaults to `running`, of both versions while a deployment runs, as in
+            https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html
+        service_times: How the work of messages varies around its mean. Defaults to `exponential`.
     """
 
     queue_lag: float = 60
@@ -45,6 +48,5 @@ class Assumptions:
     spot_interruptions: float = 0
     tracking_scale_in: ScaleIn = "proportional"
     scale_in_waits: bool = True
-    starting_point: Literal["desired", "running"] = "desired"
-    busy_cpu: float = 100
+    starting_point: Literal["desired", "running"] = "running"
     service_times: Literal["exponential", "fixed"] = "exponential"

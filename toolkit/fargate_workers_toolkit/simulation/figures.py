@@ -8,7 +8,15 @@ from fargate_workers_toolkit.simulation.result import Result
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One number of a result. `key`: its name in JSON. `judged`: whether it is an age to hold against the SLO."""
+    """One number of a result.
+
+    Args:
+        key: Its name in JSON.
+        name: Its name for people.
+        value: The number of a result.
+        text: The number as text, with its unit.
+        judged: Whether it is an age to hold against the SLO. Defaults to False.
+    """
 
     key: str
     name: str
@@ -16,18 +24,33 @@ class Figure:
     text: Callable[[float], str]
     judged: bool = False
 
-    def told(self, result: Result) -> str:
+    def format(self, result: Result) -> str:
+        """The number of a result as text, with its unit.
+
+        Args:
+            result: The result.
+        """
         return self.text(self.value(result))
 
     def difference(self, first: Result, second: Result) -> str:
-        """What the second one adds, with its sign; "=" where it reads the same."""
-        if self.told(first) == self.told(second):
+        """The change from one result to another, with its sign; "=" where both read the same.
+
+        Args:
+            first: The result to compare with.
+            second: The result that is compared.
+        """
+        if self.format(first) == self.format(second):
             return "="
         change = self.value(second) - self.value(first)
         return ("+" if change > 0 else "-") + self.text(abs(change))
 
 
 def seconds_text(seconds: float) -> str:
+    """Seconds as text, with a decimal below 100.
+
+    Args:
+        seconds: A duration, in seconds.
+    """
     return f"{seconds:,.1f} s" if seconds < 100 else f"{seconds:,.0f} s"
 
 
@@ -45,10 +68,10 @@ FIGURES = (
     ),
     Figure(key="p99", name="Age, 99 of 100", value=lambda result: result.p99, text=seconds_text, judged=True),
     Figure(key="oldest", name="Age, oldest", value=lambda result: result.oldest, text=seconds_text, judged=True),
-    Figure(key="missed", name="Messages too old", value=lambda result: result.missed, text=_count),
+    Figure(key="missed", name="Too old or lost", value=lambda result: result.missed, text=_count),
     Figure(
         key="missed_percent",
-        name="Of all, too old",
+        name="Of all, too old or lost",
         value=lambda result: result.missed_percent,
         text=lambda percent: f"{percent:.2f} %",
     ),
@@ -62,6 +85,7 @@ FIGURES = (
         text=_minutes,
     ),
     Figure(key="reversals", name="Reversals of scaling", value=lambda result: result.reversals, text=_count),
+    Figure(key="lost", name="Messages lost, poison aside", value=lambda result: result.lost, text=_count),
     Figure(key="expired", name="Messages expired", value=lambda result: result.expired, text=_count),
     Figure(key="dead_lettered", name="Messages dead-lettered", value=lambda result: result.dead_lettered, text=_count),
     Figure(key="killed", name="Messages killed in mid-work", value=lambda result: result.killed, text=_count),

@@ -1,11 +1,11 @@
-"""Time that passes when a test says so."""
+"""A clock that a test advances."""
 
 import time
 from datetime import timedelta
 
 
 class Clock:
-    """Seconds since the epoch, standing still between calls of `advance`."""
+    """A clock in seconds since the epoch that stands still between calls of `advance`."""
 
     def __init__(self) -> None:
         self._now = float(int(time.time()))
@@ -14,5 +14,9 @@ class Clock:
         return self._now
 
     def advance(self, by: float | timedelta) -> None:
-        """Let so many seconds pass at once."""
+        """A step of the clock.
+
+        Args:
+            by: How far, as a timedelta or in seconds.
+        """
         self._now += by.total_seconds() if isinstance(by, timedelta) else by

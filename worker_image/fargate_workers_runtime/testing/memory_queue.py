@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fargate_workers_runtime.queue import LONGEST_VISIBILITY, DeadLetter, Failure, Received
+from fargate_workers_runtime.brokers import BATCH, LONGEST_VISIBILITY, Capabilities, DeadLetter, Delivery, Failure, Lag
 
 #: How long a FIFO queue recognises a deduplication id, in seconds.
 _DEDUPLICATION_SECONDS = 300
@@ -36,45 +36,50 @@ class _Group:
 
 @dataclass(eq=False, kw_only=True)
 class _Stored:
-    """A message; `number` is its place in the order of sending, `visible_at` says until when it is hidden."""
+    """A message; `number` is its place in the order of sending, `visible_at` is when it stops being hidden."""
 
     number: int
     text: str
     group: _Group
     group_id: str | None
+    tenant: str | None
     sent_at: float
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, str]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    receipt: str = ""
+    token: str = ""
     received_at: float = 0.0
+    first_received_at: float | None = None
     receive_count: int = 0
     visible_at: float | None = None
     gone: bool = False
 
-    def received(self) -> Received:
-        return Received(
+    def delivery(self) -> Delivery:
+        return Delivery(
             id=self.id,
             text=self.text,
-            receipt=self.receipt,
+            token=self.token,
             receive_count=self.receive_count,
             group_id=self.group_id,
+            tenant=self.tenant,
             sent_at=self.sent_at,
+            since_first=None if self.first_received_at is None else self.received_at - self.first_received_at,
             attributes=self.attributes,
         )
 
 
 class MemoryQueue:
-    """A queue with SQS's semantics: visibility, receipts that expire, groups in order, a dead-letter queue.
+    """A broker with SQS's semantics: leases that end, tokens that expire, groups in order, a dead-letter queue.
 
     Args:
-        bodies: What it begins with: strings are sent as they are, anything else as JSON.
-        fifo: Messages of a group are delivered in order, and none while one of them is being handled.
-        max_receive_count: A message delivered this often moves to `dead_letters` instead. Default: 5.
-        clock: Seconds since the epoch. Default: the real time; a `Clock` passes when a test says so.
+        bodies: The first messages: strings are sent as they are, anything else as JSON. Default: none.
+        fifo: Messages of a group are delivered in order, and none while one of them is being handled. Default: False.
+        max_receive_count: A message delivered this often moves to `dead_letters` instead. Default: 100.
+        clock: Seconds since the epoch. Default: the real time; a test advances a `Clock`.
 
     Attributes:
-        dead_letters: What was buried, or moved after too many deliveries (its reason is then `max receive count`).
-        visibility_changes: Which delivery was hidden for how many seconds more, or for 0 handed back, in order.
+        dead_letters: What `dead_letter` stored, or moved after too many deliveries (its reason is then `max receive
+            count`).
+        released: Which delivery was released, and for how many seconds, in order.
         requests: Calls made, by method: what SQS would bill.
     """
 
@@ -83,7 +88,7 @@ class MemoryQueue:
         bodies: Iterable[Any] = (),
         *,
         fifo: bool = False,
-        max_receive_count: int = 5,
+        max_receive_count: int = 100,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fifo = fifo
@@ -92,41 +97,50 @@ class MemoryQueue:
         self._changed = threading.Condition()
         self._numbers = itertools.count()
         self._stored: dict[str, _Stored] = {}
-        self._by_receipt: dict[str, _Stored] = {}
+        self._by_token: dict[str, _Stored] = {}
         self._groups: dict[str | None, _Group] = {}
         self._deduplicated: dict[str, tuple[float, str]] = {}
         # Two heaps, so that a request costs what it carries. Entries that no longer hold are dropped as they come up.
         self._ready: list[tuple[int, _Group]] = []
         self._hidden: list[tuple[float, int, _Stored]] = []
         self.dead_letters: list[DeadLetter] = []
-        self.visibility_changes: list[tuple[Received, int]] = []
-        self.requests: dict[str, int] = {"receive": 0, "delete": 0, "set_visibility": 0, "bury": 0}
+        self.released: list[tuple[Delivery, int]] = []
+        self.requests: dict[str, int] = dict.fromkeys(("receive", "extend", "acknowledge", "release", "dead_letter"), 0)
         for body in bodies:
             self.send(body)
 
     @property
-    def fifo(self) -> bool:
-        return self._fifo
-
-    @property
-    def has_dead_letter_queue(self) -> bool:
-        return True
+    def capabilities(self) -> Capabilities:
+        """The capabilities of SQS; groups are in order if `fifo` is set."""
+        return Capabilities(
+            largest_batch=BATCH,
+            longest_lease=LONGEST_VISIBILITY,
+            renews_leases=True,
+            orders_groups=self._fifo,
+            counts_deliveries=True,
+            one_reader=False,
+            dead_letters=True,
+        )
 
     @property
     def empty(self) -> bool:
-        """Every message has been deleted."""
+        """Whether every message has been acknowledged."""
         return not self._stored
+
+    @property
+    def stored(self) -> list[Delivery]:
+        """Every message that has not been acknowledged, as it was last delivered, in the order of sending."""
+        with self._changed:
+            return [message.delivery() for message in self._stored.values()]
 
     @property
     def hidden(self) -> int:
         """Messages that are delivered and not yet visible again."""
-        with self._changed:
-            self._show()
-            return sum(bool(stored.receipt) and stored.visible_at is not None for stored in self._stored.values())
+        return self.lag().leased
 
     @property
     def seconds_to_next(self) -> float | None:
-        """Until a message can be received: 0 if one can, None if the queue is empty."""
+        """Seconds until a message can be received: 0 if one can now, None if the queue is empty."""
         with self._changed:
             self._show()
             now = self._clock()
@@ -148,16 +162,18 @@ class MemoryQueue:
         delay: float = 0,
         attributes: Mapping[str, str] | None = None,
     ) -> str:
-        """Send a message; returns its id.
+        """A further message in the queue; returns its id.
 
         Args:
-            group_id: The message group, in a FIFO queue.
-            deduplication_id: A FIFO queue takes a second message with it for the first, for five minutes.
-            delay: Seconds before it can be received, in a standard queue.
-            attributes: String attributes.
+            body: The payload: a string is sent as it is, anything else as JSON.
+            group_id: The message group in a FIFO queue, the tenant in a standard one. Default: none.
+            deduplication_id: A FIFO queue takes a second message with it for the first, for five minutes. Default:
+                none.
+            delay: Seconds before it can be received, in a standard queue. Default: 0.
+            attributes: String attributes. Default: none.
 
         Raises:
-            ValueError: SQS would refuse this kind of queue that argument.
+            ValueError: This kind of queue does not take the delay, or the deduplication id.
         """
         if self._fifo and delay:
             raise ValueError("A FIFO queue takes no delay for a single message; send it without.")
@@ -172,11 +188,10 @@ class MemoryQueue:
                 number=next(self._numbers),
                 text=body if isinstance(body, str) else json.dumps(body),
                 group=self._groups.setdefault(group_id, _Group()) if self._fifo else _Group(),
-                group_id=group_id,
+                group_id=group_id if self._fifo else None,
+                tenant=None if self._fifo else group_id,
                 sent_at=now,
-                attributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
-                },
+                attributes=dict(attributes or {}),
             )
             self._stored[stored.id] = stored
             if deduplication_id is not None:
@@ -185,59 +200,109 @@ class MemoryQueue:
             self._changed.notify_all()
             return stored.id
 
-    def receive(self, limit: int, *, wait: float, visibility: int) -> list[Received]:
+    def receive(self, limit: int, *, wait: float, lease: int) -> list[Delivery]:
+        """Messages that are leased to the caller from now on; none, if none came in time.
+
+        Args:
+            limit: The most messages, at least 1.
+            wait: Seconds of real time to wait for the first message.
+            lease: Seconds for which they are leased.
+        """
         deadline = time.monotonic() + wait
         with self._changed:
             self.requests["receive"] += 1
-            while not (received := self._deliver(limit, visibility)):
+            while not (deliveries := self._deliver(limit, lease)):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
                 next_at = self._hidden[0][0] - self._clock() if self._hidden else left
                 self._changed.wait(min(left, max(_SHORTEST_SLEEP, next_at)))
-            return received
+            return deliveries
 
-    def delete(self, receipts: Sequence[str]) -> list[Failure]:
+    def extend(self, deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:
+        """A new end for leases; returns the entries that failed.
+
+        Args:
+            deliveries: The deliveries whose leases are extended.
+            seconds: Seconds from now until each lease ends.
+        """
         with self._changed:
-            self.requests["delete"] += 1
-            for receipt in receipts:
+            self.requests["extend"] += 1
+            return self._hide_all([(each, seconds) for each in deliveries])
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
+        """The end of messages for good; no entry fails.
+
+        Args:
+            deliveries: The deliveries of the messages.
+        """
+        with self._changed:
+            self.requests["acknowledge"] += 1
+            for each in deliveries:
                 # SQS takes an old receipt without complaint, and leaves the message alone.
-                if stored := self._by_receipt.get(receipt):
+                if stored := self._by_token.get(str(each.token)):
                     self._remove(stored)
             self._changed.notify_all()
         return []
 
-    def set_visibility(self, changes: Sequence[tuple[str, int]]) -> list[Failure]:
-        failures: list[Failure] = []
+    def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
+        """The end of leases, now; returns the entries that failed.
+
+        Args:
+            releases: The deliveries, each with the seconds until its message is delivered again, 0 for at once.
+        """
         with self._changed:
-            self.requests["set_visibility"] += 1
-            self._show()
-            for index, (receipt, seconds) in enumerate(changes):
-                stored = self._by_receipt.get(receipt)
-                if stored is None:
-                    failures.append(Failure(index=index, permanent=True, code="ReceiptHandleIsInvalid"))
-                elif stored.visible_at is None:
-                    failures.append(Failure(index=index, permanent=True, code="MessageNotInflight"))
-                elif self._clock() + seconds > stored.received_at + LONGEST_VISIBILITY:
-                    failures.append(Failure(index=index, permanent=True, code="InvalidParameterValue"))
-                else:
-                    self._hide(stored, seconds)
-                    self.visibility_changes.append((stored.received(), seconds))
+            self.requests["release"] += 1
+            failures = self._hide_all(releases)
+            failed = {failure.index for failure in failures}
+            self.released += [each for index, each in enumerate(releases) if index not in failed]
             self._changed.notify_all()
         return failures
 
-    def bury(self, letters: Sequence[DeadLetter]) -> list[Failure]:
+    def dead_letter(self, letters: Sequence[DeadLetter]) -> list[Failure]:
+        """Messages stored with their reasons in `dead_letters`; no entry fails.
+
+        Args:
+            letters: The messages and their reasons.
+        """
         with self._changed:
-            self.requests["bury"] += 1
+            self.requests["dead_letter"] += 1
             self.dead_letters += letters
         return []
 
+    def lag(self) -> Lag:
+        """The messages that are not acknowledged yet."""
+        with self._changed:
+            self._show()
+            leased = sum(bool(each.token) and each.visible_at is not None for each in self._stored.values())
+            return Lag(waiting=len(self._stored) - leased, leased=leased)
+
+    def close(self) -> None:
+        """A call without effect: there is no connection, and the next worker may go on with the same queue."""
+
     # All below run while `_changed` is held.
 
-    def _deliver(self, limit: int, visibility: int) -> list[Received]:
+    def _hide_all(self, changes: Sequence[tuple[Delivery, int]]) -> list[Failure]:
+        """Hide each delivery's message for so many seconds from now, as far as SQS would."""
+        self._show()
+        longest = self.capabilities.longest_lease
+        failures: list[Failure] = []
+        for index, (delivery, seconds) in enumerate(changes):
+            stored = self._by_token.get(str(delivery.token))
+            if stored is None:
+                failures.append(Failure(index=index, permanent=True, code="ReceiptHandleIsInvalid"))
+            elif stored.visible_at is None:
+                failures.append(Failure(index=index, permanent=True, code="MessageNotInflight"))
+            elif longest is not None and self._clock() + seconds > stored.received_at + longest:
+                failures.append(Failure(index=index, permanent=True, code="InvalidParameterValue"))
+            else:
+                self._hide(stored, seconds)
+        return failures
+
+    def _deliver(self, limit: int, seconds: int) -> list[Delivery]:
         self._show()
         now = self._clock()
-        delivered: list[Received] = []
+        delivered: list[Delivery] = []
         mine: list[_Group] = []  # held up from now on, but not for the rest of this request
         while self._ready and len(delivered) < limit:
             _, group = heapq.heappop(self._ready)
@@ -246,22 +311,24 @@ class MemoryQueue:
                 continue
             _, stored = heapq.heappop(group.waiting)
             if not stored.gone and stored.receive_count >= self._max_receive_count:
-                self.dead_letters.append(DeadLetter(received=stored.received(), reason="max receive count"))
+                self.dead_letters.append(DeadLetter(delivery=stored.delivery(), reason="max receive count"))
                 self._remove(stored)
             elif not stored.gone:
-                self._by_receipt.pop(stored.receipt, None)
-                stored.receipt = str(uuid.uuid4())
+                self._by_token.pop(stored.token, None)
+                stored.token = str(uuid.uuid4())
                 stored.received_at = now
+                if stored.first_received_at is None:
+                    stored.first_received_at = now
                 stored.receive_count += 1
-                self._by_receipt[stored.receipt] = stored
-                self._hide(stored, visibility)
+                self._by_token[stored.token] = stored
+                self._hide(stored, seconds)
                 mine.append(group)
-                delivered.append(stored.received())
+                delivered.append(stored.delivery())
             self._list(group)
         return delivered
 
     def _show(self) -> None:
-        """Let those be visible whose time has come."""
+        """Make messages visible whose time has come."""
         now = self._clock()
         while self._hidden and self._hidden[0][0] <= now:
             visible_at, _, stored = heapq.heappop(self._hidden)
@@ -289,7 +356,7 @@ class MemoryQueue:
     def _remove(self, stored: _Stored) -> None:
         stored.gone = True
         del self._stored[stored.id]
-        self._by_receipt.pop(stored.receipt, None)
+        self._by_token.pop(stored.token, None)
         if stored.visible_at is not None:
             stored.visible_at = None
             stored.group.hidden -= 1

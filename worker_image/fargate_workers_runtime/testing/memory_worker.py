@@ -1,24 +1,35 @@
-"""A whole worker around a handler, with the queue, the claims and time in memory."""
+"""A whole worker around a handler, with the queue, the claims and the clock in memory."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from fargate_workers_runtime.asynchronous import Handler, synchronous
+from fargate_workers_runtime.brokers import DeadLetter
 from fargate_workers_runtime.entry import run_once
-from fargate_workers_runtime.gate import KeyOf
+from fargate_workers_runtime.errors import HandlerRefused
+from fargate_workers_runtime.handlers import Body, Handler, KeyOf, synchronous
 from fargate_workers_runtime.message import Message
-from fargate_workers_runtime.queue import DeadLetter
+from fargate_workers_runtime.plain_values import described
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing.clock import Clock
 from fargate_workers_runtime.testing.memory_claims import MemoryClaims
 from fargate_workers_runtime.testing.memory_queue import MemoryQueue
 
+#: More deliveries than any test makes.
+_MANY = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retried:
-    """A message that the handler failed and that came back, `seconds` later."""
+    """An attempt that failed, of a message that is delivered again.
+
+    Attributes:
+        message: The message as the handler saw it.
+        error: What the handler raised.
+        seconds: Seconds until the next delivery.
+    """
 
     message: Message
     error: BaseException
@@ -32,14 +43,19 @@ class MemoryWorker:
     and the claims, so that back-offs cost a test nothing.
 
     Args:
+        handle: As for `run`.
+        schema: As for `run`. Default: none.
+        idempotency_key: As for `run`. Default: the message's id.
+        body: As for `run`. Default: "json".
         fifo: The queue's groups are handled in order. Default: a standard queue.
-        max_receive_count: Failures that a message has. Default: 5.
+        max_attempts: Failures after which a message is dead-lettered. Default: 10.
+        max_receive_count: Deliveries after which the queue gives a message up; at most as many attempts. Default: 100.
         concurrency: Messages at a time. Default: 1, so that they are handled in the order in which they were sent.
 
     Attributes:
-        queue: Where `send` sends to.
-        claims: What is claimed and done.
-        clock: The time.
+        queue: The queue that `send` sends to.
+        claims: The idempotency keys that are claimed or completed.
+        clock: The time, which `wait` advances.
         handled: The messages whose handler has returned, in order.
 
     Example:
@@ -61,8 +77,10 @@ class MemoryWorker:
         *,
         schema: Mapping[str, Any] | None = None,
         idempotency_key: KeyOf | None = None,
+        body: Body = "json",
         fifo: bool = False,
-        max_receive_count: int = 5,
+        max_attempts: int = 10,
+        max_receive_count: int = 100,
         concurrency: int = 1,
     ) -> None:
         self._settings = Settings(
@@ -71,21 +89,26 @@ class MemoryWorker:
             receive_wait=0,
             health_file=None,
             concurrency=concurrency,
-            max_receive_count=max_receive_count,
+            max_attempts=min(max_attempts, max_receive_count),
+            # Between two runs, a worker releases what it has in flight to a FIFO queue: the test made no such delivery.
+            max_receive_count=0 if fifo else max_receive_count,
         )
         self._handle = synchronous(handle, seconds=self._settings.max_processing)
         self._schema = schema
         self._idempotency_key = idempotency_key
+        self._body: Body = body
         self._failed: list[tuple[Message, BaseException]] = []
-        self.clock = Clock()
-        self.queue = MemoryQueue(fifo=fifo, max_receive_count=max_receive_count, clock=self.clock)
-        self.claims = MemoryClaims(clock=self.clock)
+        self.clock: Clock = Clock()
+        self.queue: MemoryQueue = MemoryQueue(
+            fifo=fifo, max_receive_count=_MANY if fifo else max_receive_count, clock=self.clock
+        )
+        self.claims: MemoryClaims = MemoryClaims(clock=self.clock)
         self.handled: list[Message] = []
 
     @property
     def retried(self) -> list[Retried]:
-        """What the handler failed and the queue was given back, in order."""
-        seconds = {received.receipt: seconds for received, seconds in self.queue.visibility_changes}
+        """The attempts that failed and whose messages are delivered again, in order."""
+        seconds = {str(delivery.token): seconds for delivery, seconds in self.queue.released}
         return [
             Retried(message=message, error=error, seconds=seconds[message.receipt])
             for message, error in self._failed
@@ -94,23 +117,32 @@ class MemoryWorker:
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """What went to the dead-letter queue, and why."""
+        """The dead-lettered messages and their reasons."""
         return self.queue.dead_letters
 
     @property
     def transactions(self) -> list[list[Mapping[str, Any]]]:
-        """What handlers wrote with `message.transact`."""
+        """The items that handlers wrote with `message.transact`, a list for each transaction."""
         return self.claims.transactions
 
     def send(self, body: Any, *, group_id: str | None = None, attributes: Mapping[str, str] | None = None) -> str:
-        """Send a message; returns its id. A string is sent as it is, anything else as JSON."""
+        """A further message in the queue; returns its id.
+
+        Args:
+            body: The payload: a string is sent as it is, bytes as base64, anything else as JSON.
+            group_id: The message group in a FIFO queue, the tenant in a standard one. Default: none.
+            attributes: String attributes. Default: none.
+        """
+        if isinstance(body, bytes):
+            body = base64.b64encode(body).decode()
         return self.queue.send(body, group_id=group_id, attributes=attributes)
 
     def run(self) -> None:
-        """Handle every message that is visible now.
+        """One run of the worker, over every message that can be received now.
 
         Raises:
-            RuntimeError: The worker would have been replaced by a fresh one; its log says why.
+            HandlerRefused: The handler returns work that is not done.
+            RuntimeError: The worker would have been replaced by a fresh one; its log has the reason.
         """
         code = run_once(
             self._call,
@@ -118,32 +150,40 @@ class MemoryWorker:
             claims=self.claims,
             schema=self._schema,
             idempotency_key=self._idempotency_key,
+            body=self._body,
             settings=self._settings,
         )
+        for _, error in self._failed:
+            if isinstance(error, HandlerRefused):
+                raise error
         if code:
             raise RuntimeError(f"The worker ended with exit code {code}; its log says why.")
 
     def wait(self, by: float | timedelta) -> None:
-        """Let time pass, in seconds or as a timedelta, and nothing happen."""
+        """A step of the clock, in which nothing happens.
+
+        Args:
+            by: How far, as a timedelta or in seconds.
+        """
         self.clock.advance(by)
 
     def settle(self) -> None:
-        """Run, wait until the next message is visible, and run again, until each is handled or dead."""
+        """Runs, with steps of the clock to the next message, until each message is handled or dead-lettered."""
         self.run()
         while (seconds := self.queue.seconds_to_next) is not None:
             self.wait(seconds)
             self.run()
 
     def __str__(self) -> str:
-        """What became of the messages, a line each."""
+        """The outcome of each message, one a line."""
         lines = [
             *(f"handled      {message.raw}" for message in self.handled),
             *(
-                f"retried      {retried.message.raw} after {retried.seconds} s: {retried.error!r}"
+                f"retried      {retried.message.raw} after {retried.seconds} s: {described(retried.error)}"
                 for retried in self.retried
             ),
             *(
-                f"dead letter  {letter.received.text}: {': '.join(filter(None, (letter.reason, letter.detail)))}"
+                f"dead letter  {letter.delivery.text}: {': '.join(filter(None, (letter.reason, letter.detail)))}"
                 for letter in self.dead_letters
             ),
         ]

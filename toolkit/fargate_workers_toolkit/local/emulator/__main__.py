@@ -6,6 +6,7 @@ from fargate_workers_toolkit.local.emulator.settings import Settings
 
 
 def main() -> None:
+    """Read the arguments, then import MiniStack and serve."""
     settings = Settings.from_arguments(sys.argv[1:])
     settings.export()
     # Only now: MiniStack reads its environment while it is imported.

@@ -1,14 +1,16 @@
-"""What is not AWS: `/_local/...` on the same port, for the launcher's clients and the tasks' agent."""
+"""Requests that are not AWS's: `/_local/...` on the same port, for the launcher's clients and the tasks' agent."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fargate_workers_toolkit.local.emulator.containers import Containers
+from fargate_workers_toolkit.errors import LocalError
+from fargate_workers_toolkit.local.emulator.ecs.task_protection import TaskProtection
+from fargate_workers_toolkit.local.emulator.events.schedules import Schedules
 from fargate_workers_toolkit.local.emulator.minutes import Minutes
-from fargate_workers_toolkit.local.emulator.schedules import Schedules, UnknownScheduleError
-from fargate_workers_toolkit.local.emulator.task_protection import TaskProtection
+from fargate_workers_toolkit.local.emulator.processes.containers import Containers
+from fargate_workers_toolkit.local.emulator.rds import Databases
 
 PREFIX = "/_local/"
 
@@ -16,7 +18,16 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Control:
-    """Wraps MiniStack's ASGI application."""
+    """An ASGI application around MiniStack's.
+
+    Args:
+        application: MiniStack's.
+        containers: The running containers.
+        protection: The tasks' protection.
+        schedules: The schedules that can be invoked.
+        minutes: Ends minutes by hand.
+        databases: Run statements.
+    """
 
     def __init__(
         self,
@@ -26,12 +37,14 @@ class Control:
         protection: TaskProtection,
         schedules: Schedules,
         minutes: Minutes,
+        databases: Databases,
     ) -> None:
         self._application = application
         self._containers = containers
         self._protection = protection
         self._schedules = schedules
         self._minutes = minutes
+        self._databases = databases
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
@@ -57,8 +70,13 @@ class Control:
             case "POST", ["schedules", group, name, "invocations"]:
                 try:
                     return 200, {"tasks": await asyncio.to_thread(self._schedules.fire, group, name)}
-                except (UnknownScheduleError, RuntimeError) as error:
+                except LocalError as error:
                     return 404, {"message": str(error)}
+            case "POST", ["databases", name, "statements"]:
+                try:
+                    return 200, {"rows": await asyncio.to_thread(self._databases.run, name, body.decode())}
+                except LocalError as error:
+                    return 400, {"message": str(error)}
             case (("GET" | "PUT"), ["agent", task_id, "task-protection", "v1", "state"]):
                 return 200, self._protection.answer_agent(task_id, json.loads(body or b"{}") if method == "PUT" else {})
             case _:

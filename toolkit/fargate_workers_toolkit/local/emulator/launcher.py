@@ -1,4 +1,4 @@
-"""Puts the pieces together around MiniStack and serves until told to stop."""
+"""The launcher: puts the pieces together around MiniStack, and serves until it is stopped."""
 
 import asyncio
 import logging
@@ -9,34 +9,45 @@ import threading
 import time
 
 from fargate_workers_toolkit.local.clock import Clock
-from fargate_workers_toolkit.local.emulator import containers as container_client
-from fargate_workers_toolkit.local.emulator import ministack_parts, resource_types
-from fargate_workers_toolkit.local.emulator.alarms import Alarms
-from fargate_workers_toolkit.local.emulator.autoscaling import AutoScaling
-from fargate_workers_toolkit.local.emulator.cache import Caches
-from fargate_workers_toolkit.local.emulator.certificates import create_certificates
+from fargate_workers_toolkit.local.emulator import cloudformation, ministack_parts
+from fargate_workers_toolkit.local.emulator.autoscaling.acting import AutoScaling
+from fargate_workers_toolkit.local.emulator.autoscaling.api import ScalingRegistry
+from fargate_workers_toolkit.local.emulator.autoscaling.scheduled_actions import ScheduledActions
+from fargate_workers_toolkit.local.emulator.cloudwatch.alarms import Alarms
+from fargate_workers_toolkit.local.emulator.cloudwatch.metric_data import MetricData
+from fargate_workers_toolkit.local.emulator.cloudwatch.published import Metrics
 from fargate_workers_toolkit.local.emulator.control import Control
-from fargate_workers_toolkit.local.emulator.functions import Functions
-from fargate_workers_toolkit.local.emulator.health_checks import HealthChecks
-from fargate_workers_toolkit.local.emulator.metric_data import MetricData
-from fargate_workers_toolkit.local.emulator.metrics import Metrics
+from fargate_workers_toolkit.local.emulator.ecs.services import Services
+from fargate_workers_toolkit.local.emulator.ecs.task_lifecycle import TaskLifecycle
+from fargate_workers_toolkit.local.emulator.ecs.task_protection import TaskProtection
+from fargate_workers_toolkit.local.emulator.elasticache import Caches
+from fargate_workers_toolkit.local.emulator.events.rules import Rules
+from fargate_workers_toolkit.local.emulator.events.schedules import Schedules
+from fargate_workers_toolkit.local.emulator.events.targets import Targets
+from fargate_workers_toolkit.local.emulator.image_functions import ImageFunctions
+from fargate_workers_toolkit.local.emulator.kafka_clusters import KafkaClusters
+from fargate_workers_toolkit.local.emulator.lambda_functions import Functions
 from fargate_workers_toolkit.local.emulator.minutes import Minutes
-from fargate_workers_toolkit.local.emulator.queues import Queues
-from fargate_workers_toolkit.local.emulator.reaper import Reaper
-from fargate_workers_toolkit.local.emulator.rules import Rules
-from fargate_workers_toolkit.local.emulator.scaling_registry import ScalingRegistry
-from fargate_workers_toolkit.local.emulator.schedules import Schedules
-from fargate_workers_toolkit.local.emulator.services import Services
+from fargate_workers_toolkit.local.emulator.processes import containers as container_client
+from fargate_workers_toolkit.local.emulator.processes.certificates import create_certificates
+from fargate_workers_toolkit.local.emulator.processes.health_checks import HealthChecks
+from fargate_workers_toolkit.local.emulator.processes.reaper import Reaper
+from fargate_workers_toolkit.local.emulator.rds import Databases
 from fargate_workers_toolkit.local.emulator.settings import Settings
-from fargate_workers_toolkit.local.emulator.targets import Targets
-from fargate_workers_toolkit.local.emulator.task_lifecycle import TaskLifecycle
-from fargate_workers_toolkit.local.emulator.task_protection import TaskProtection
+from fargate_workers_toolkit.local.emulator.sqs import Queues
 
 logger = logging.getLogger("local.launcher")
 
 
 def launch(settings: Settings) -> None:
-    """Serves the embedded AWS. Raises MissingPartError where MiniStack is not the version this was written for."""
+    """Serve the embedded AWS.
+
+    Args:
+        settings: Where to listen, and what to run.
+
+    Raises:
+        MissingPartError: MiniStack is not the version this was written for.
+    """
     ministack_parts.check()
     create_certificates(settings.directory / "certificates")
     clock = Clock(started=time.time(), seconds_per_minute=settings.seconds_per_minute)
@@ -45,18 +56,31 @@ def launch(settings: Settings) -> None:
     protection, schedules = TaskProtection(), Schedules(clock, targets)
     metrics = Metrics(clock, containers=containers, queues=queues, targets=targets)
     functions = Functions(clock)
-    alarms, rules = Alarms(clock, AutoScaling(clock, registry)), Rules(clock, targets=targets, functions=functions)
-    resource_types.install()
+    scaling = AutoScaling(clock, registry)
+    alarms, rules = Alarms(clock, scaling), Rules(clock, targets=targets, functions=functions)
+    actions = ScheduledActions(clock, registry, scaling)
+    cloudformation.install()
     Caches(settings, containers).install()
+    KafkaClusters(containers).install()
+    databases = Databases(settings, containers)
+    databases.install()
     HealthChecks(containers).install()
     tasks = TaskLifecycle(containers, protection)
     for part in (queues, functions, targets, registry, protection, tasks, schedules, metrics, alarms, rules):
         part.install()
     MetricData(clock).install()
-    minutes = Minutes(clock, at_end=(metrics.publish, alarms.evaluate_all, Services().tick), at_begin=(rules.fire,))
+    ImageFunctions(containers, publish=metrics.publish_embedded).install()
+    minutes = Minutes(
+        clock, at_end=(metrics.publish, alarms.evaluate_all, Services().tick), at_begin=(rules.fire, actions.apply)
+    )
     threading.Thread(target=minutes.flow, daemon=True, name="minutes").start()
     control = Control(
-        ministack_parts.app.app, containers=containers, protection=protection, schedules=schedules, minutes=minutes
+        ministack_parts.app.app,
+        containers=containers,
+        protection=protection,
+        schedules=schedules,
+        minutes=minutes,
+        databases=databases,
     )
     code = 1
     try:
@@ -71,7 +95,7 @@ def launch(settings: Settings) -> None:
 
 
 async def _serve(application: Control, settings: Settings) -> None:
-    """Until a signal comes, or standard input closes where somebody owns this process."""
+    """Serve until a signal comes, or until standard input closes where the launcher is owned."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -82,7 +106,7 @@ async def _serve(application: Control, settings: Settings) -> None:
     config.bind = [f"127.0.0.1:{settings.port}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    # Hypercorn would take over the signals without a trigger of its own, and wait for every long poll with ours.
+    # Hypercorn would take over the signals without a trigger of its own, and wait for every long poll with this one.
     server = asyncio.create_task(
         ministack_parts.server.serve(application, config, shutdown_trigger=asyncio.Event().wait)
     )

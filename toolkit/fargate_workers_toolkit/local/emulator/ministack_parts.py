@@ -3,6 +3,8 @@
 from importlib import import_module, metadata
 from typing import Any
 
+from fargate_workers_toolkit.errors import LocalError
+
 VERSION = "1.5.33"
 
 SYMBOLS = {
@@ -36,6 +38,7 @@ SYMBOLS = {
         "_put_composite_alarm",
         "_put_metric_data",
         "_record_history",
+        "_resource_tags",
         "_stat_value",
         "_ts_iso",
         "cloudformation_delete_metric_alarm",
@@ -48,11 +51,14 @@ SYMBOLS = {
         "_bump_task_version",
         "_cleanup_task_resources",
         "_cluster_name_from_arn",
+        "_complete_service_deployment",
+        "_deployment_for_task",
         "_emit_awslogs_event",
         "_iso",
         "_mark_task_pending",
         "_mark_task_running",
         "_mark_task_stopped",
+        "_primary_deployment",
         "_put_cluster_capacity_providers",
         "_reconcile_service_tasks",
         "_record_service_task_failure",
@@ -86,35 +92,46 @@ SYMBOLS = {
     ),
     "services.lambda_svc": (
         "_emit_lambda_metrics",
+        "_execute_function_docker",
         "_execute_function_with_config_scope",
         "_execution_record_for_config",
         "_get_func_record_for_ref",
         "_route_async_failure",
+        "_run_sqs_batch",
     ),
+    "services.msk": ("_bootstrap_strings", "_clusters", "_create_cluster"),
+    "services.rds": ("_clusters", "_instances"),
     "services.scheduler": ("_SCHEDULE_TICK_INTERVAL", "_schedules", "_tick_schedules"),
-    "services.secretsmanager": ("_secrets",),
+    "services.secretsmanager": ("_create_secret", "_secrets"),
     "services.sns": ("_topic_by_arn_any_scope",),
     "services.sqs": (
         "_Err",
         "_HANDLERS",
         "_act_send_message",
+        "_delete_messages_for_esm",
         "_dlq_sweep",
         "_expire_retained",
         "_get_q",
         "_queue_by_arn",
         "_queues",
+        "_receive_messages_for_esm",
         "_refresh_counts",
         "_validate_batch_entries",
     ),
+    "services.tagging": ("_COLLECTORS",),
 }
 
 
-class MissingPartError(RuntimeError):
+class MissingPartError(LocalError):
     """This MiniStack is not the one the launcher was written for."""
 
 
 def check() -> None:
-    """Raises MissingPartError with every part that is not there, before anything is patched."""
+    """A check that MiniStack has every part, before anything is patched.
+
+    Raises:
+        MissingPartError: Parts are missing, or another version is installed; the text names them.
+    """
     installed = metadata.version("ministack")
     missing = [f"{name}.{symbol}" for name, symbols in SYMBOLS.items() for symbol in _missing(name, symbols)]
     if missing or installed != VERSION:
@@ -144,10 +161,13 @@ ecs = _part("services.ecs")
 elasticache = _part("services.elasticache")
 eventbridge = _part("services.eventbridge")
 lambda_service = _part("services.lambda_svc")
+msk = _part("services.msk")
+rds = _part("services.rds")
 scheduler = _part("services.scheduler")
 secretsmanager = _part("services.secretsmanager")
 sns = _part("services.sns")
 sqs = _part("services.sqs")
+tagging = _part("services.tagging")
 
 # The web server MiniStack brings along.
 server: Any = import_module("hypercorn.asyncio")

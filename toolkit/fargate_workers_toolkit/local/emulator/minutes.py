@@ -16,8 +16,10 @@ TURN_SECONDS = 1.0
 class Minutes:
     """Ends minutes.
 
-    at_end: What happens when one ends, in this order: what was measured must be there when it is judged.
-    at_begin: What happens when the next has begun.
+    Args:
+        clock: The clock of the embedded AWS.
+        at_end: What happens when one ends, in this order: what was measured must be there when it is judged.
+        at_begin: What happens when the next has begun.
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class Minutes:
         self._lock = threading.Lock()
 
     def flow(self) -> None:
-        """Lets them pass by themselves, for ever. One that took longer makes none after it shorter."""
+        """Let minutes pass by themselves, without end. One that took longer makes none after it shorter."""
         seconds = self._clock.seconds_per_minute
         if seconds is None:
             return
@@ -39,7 +41,7 @@ class Minutes:
             self.end()
 
     def end(self) -> int:
-        """Ends the minute that runs; which one runs now. Returns when all that belongs to its beginning is done."""
+        """End the minute that runs; return the one that runs now, when all that belongs to its beginning is done."""
         with self._lock:
             for action in self._at_end:
                 _try(action)

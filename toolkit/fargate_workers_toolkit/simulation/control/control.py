@@ -1,37 +1,64 @@
 """The control plane, once a minute: alarms, policies, schedules and the planner decide how many tasks to want."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from fargate_workers_toolkit.semantics.cooldown import Cooldowns, Outcome
-from fargate_workers_toolkit.semantics.step_scaling import scale_by_steps
-from fargate_workers_toolkit.semantics.target_tracking import Reading, Tracked, TrackingPolicy, track
+from fargate_workers_toolkit.aws_behaviour import (
+    Cooldowns,
+    Outcome,
+    Reading,
+    Tracked,
+    TrackingPolicy,
+    scale_by_steps,
+    track,
+)
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.control.alarm_watch import AlarmWatch
 from fargate_workers_toolkit.simulation.control.metric_feed import Feed
+from fargate_workers_toolkit.simulation.control.observation import Observation
 from fargate_workers_toolkit.simulation.control.queue_activity import QueueActivity
-from fargate_workers_toolkit.simulation.control.seen import Seen
-from fargate_workers_toolkit.simulation.control.watching import Watching
-from fargate_workers_toolkit.simulation.events import Event
-from fargate_workers_toolkit.simulation.model import ScaledService, Source, Tracking
+from fargate_workers_toolkit.simulation.model import ScaledService, ScheduledAction, Source, Tracking
+from fargate_workers_toolkit.simulation.track import Event
 
 MINUTES_A_DAY = 1440
 
 
 class Planner(Protocol):
-    """What publishes custom metrics once a minute."""
+    """A publisher of custom metrics once a minute."""
 
-    def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]: ...
+    def plan(self, seen: Observation, *, desired: int) -> Mapping[Source, float]:
+        """The metrics that the planner publishes at the end of a minute.
+
+        Args:
+            seen: The minute.
+            desired: The desired tasks.
+        """
+        ...
 
 
 class Control:
-    """Decides the desired tasks of one service."""
+    """The control plane of one service, which decides its desired tasks.
 
-    def __init__(self, service: ScaledService, *, assumptions: Assumptions, planner: Planner | None = None) -> None:
+    Args:
+        service: The service.
+        assumptions: What AWS does not promise.
+        planner: The publisher of custom metrics. Defaults to None: there is none.
+        scheduled: The scheduled actions by the minute, since the beginning, at the end of which they happen. Defaults
+            to those of the service, every day at their minute of the day.
+    """
+
+    def __init__(
+        self,
+        service: ScaledService,
+        *,
+        assumptions: Assumptions,
+        planner: Planner | None = None,
+        scheduled: Mapping[int, Sequence[ScheduledAction]] | None = None,
+    ) -> None:
         self.desired = service.bounds.clamp(service.initial_tasks)
         self.events: list[Event] = []
         self.sources = _sources(service)
         self.plans = planner is not None
-        self._service = service
         self._assumptions = assumptions
         self._planner = planner
         self._bounds = service.bounds
@@ -45,19 +72,30 @@ class Control:
         activity = QueueActivity(waking_lag=assumptions.waking_lag) if sleeps else None
         feed = self._feed = Feed(self.sources, assumptions, activity=activity)
         self._alarms = [
-            (Watching.of(feed, alarm), [(name, service.steps[name]) for name in alarm.policies])
+            (AlarmWatch.of(feed, alarm), [(name, service.steps[name]) for name in alarm.policies])
             for alarm in service.alarms
         ]
         self._tracking = [_Tracking(feed, tracking, assumptions) for tracking in service.tracking]
-        self._scheduled: dict[int, list[str]] = {}
+        self._daily: dict[int, list[ScheduledAction]] = {}
         for action in service.scheduled:
-            self._scheduled.setdefault(action.minute, []).append(action.name)
+            self._daily.setdefault(action.minute, []).append(action)
+        self._scheduled = scheduled
 
-    def minute(self, seen: Seen, *, deploying: bool = False) -> int:
-        """Ends a minute; the desired tasks from now on. While a deployment runs nothing scales in."""
+    def minute(self, seen: Observation, *, deploying: bool = False) -> int:
+        """The desired tasks from the end of a minute on.
+
+        Args:
+            seen: The minute.
+            deploying: Whether a deployment runs, during which nothing scales in. Defaults to False.
+        """
         self._second += 60
-        if self._scheduled:
-            self._reschedule(self._second // 60 % MINUTES_A_DAY)
+        if self._daily:
+            self._reschedule(self._second // 60)
+        if deploying:
+            # Until the new version's tasks have replaced the old one's, both count.
+            # https://github.com/aws/containers-roadmap/issues/525
+            seen = seen._replace(running=seen.running + seen.pending)
+        start = None if self._assumptions.starting_point == "desired" else seen.running
         if self.plans and self._assumptions.planner_first:
             self._plan(seen)
         self._feed.add(seen)
@@ -79,7 +117,7 @@ class Control:
                         bounds=self._bounds,
                         moment=self._second,
                         last=self._cooldowns.last(name),
-                        start=None if self._assumptions.starting_point == "desired" else seen.running,
+                        start=start,
                         scale_in_waits=self._assumptions.scale_in_waits,
                         others_grew=self._cooldowns.growing(self._second),
                     )
@@ -87,12 +125,12 @@ class Control:
                     if outcome.blocked in ("minimum", "maximum"):
                         self._futile[name] = metric, self.desired
         if self._tracking:
-            self._track(deploying=deploying)
+            self._track(start=start, deploying=deploying)
         if self.plans and not self._assumptions.planner_first:
             self._plan(seen)
         return self.desired
 
-    def _plan(self, seen: Seen) -> None:
+    def _plan(self, seen: Observation) -> None:
         if self._planner is not None:
             self._feed.publish(self._planner.plan(seen, desired=self.desired))
 
@@ -109,12 +147,12 @@ class Control:
             self._block(name, blocked)
 
     def _block(self, name: str, reason: str) -> None:
-        """Once for each reason in a row: an alarm tries again every minute."""
+        """Note why a policy is blocked, once for each reason in a row: an alarm tries again every minute."""
         if self._blocked.get(name) != reason:
             self._blocked[name] = reason
             self.events.append(Event(self._second, "blocked", name, reason))
 
-    def _track(self, *, deploying: bool) -> None:
+    def _track(self, *, start: int | None, deploying: bool) -> None:
         for tracking in self._tracking:
             for alarm in (tracking.high, tracking.low):
                 if alarm.evaluate():
@@ -125,6 +163,7 @@ class Control:
             current=self.desired,
             bounds=self._bounds,
             moment=self._second,
+            start=start,
             scale_in_waits=self._assumptions.scale_in_waits,
         )
         if decided is not None:
@@ -132,17 +171,20 @@ class Control:
             self._settle(name, outcome, deploying=deploying)
 
     def _reschedule(self, minute: int) -> None:
-        """New bounds hold at once, whatever cools down."""
-        for action in self._service.scheduled:
-            if action.minute == minute:
-                minimum = self._bounds.minimum if action.minimum is None else action.minimum
-                maximum = self._bounds.maximum if action.maximum is None else action.maximum
-                self._bounds = self._bounds._replace(minimum=minimum, maximum=maximum)
-                self.desired = self._bounds.clamp(self.desired)
-                self._futile.clear()
-                self.events.append(Event(self._second, "schedule", action.name, f"{minimum} to {maximum} tasks"))
+        """Set the bounds of a minute, counted from the beginning; they hold at once, whatever cools down."""
+        if self._scheduled is None:
+            actions = self._daily.get(minute % MINUTES_A_DAY, ())
+        else:
+            actions = self._scheduled.get(minute, ())
+        for action in actions:
+            minimum = self._bounds.minimum if action.minimum is None else action.minimum
+            maximum = self._bounds.maximum if action.maximum is None else action.maximum
+            self._bounds = self._bounds._replace(minimum=minimum, maximum=maximum)
+            self.desired = self._bounds.clamp(self.desired)
+            self._futile.clear()
+            self.events.append(Event(self._second, "schedule", action.name, f"{minimum} to {maximum} tasks"))
 
-    def _note_state(self, alarm: Watching) -> None:
+    def _note_state(self, alarm: AlarmWatch) -> None:
         self.events.append(Event(self._second, "alarm", alarm.name, alarm.state))
 
 
@@ -153,7 +195,7 @@ class _Tracking:
         policy = tracking.policy.shrinking(assumptions.tracking_scale_in)
         self.name = tracking.name
         self.policy: TrackingPolicy = policy
-        self.high = Watching(
+        self.high = AlarmWatch(
             feed,
             tracking.query,
             name=f"{tracking.name} AlarmHigh",
@@ -162,7 +204,7 @@ class _Tracking:
             evaluation_periods=policy.high_periods,
             datapoints_to_alarm=policy.high_periods,
         )
-        self.low = Watching(
+        self.low = AlarmWatch(
             feed,
             tracking.query,
             name=f"{tracking.name} AlarmLow",

@@ -3,20 +3,20 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from fargate_workers_toolkit.semantics.alarm_evaluation import EXTRA_DATAPOINTS, sliding_windows
-from fargate_workers_toolkit.semantics.metric_math import Expression
+from fargate_workers_toolkit.aws_behaviour import EXTRA_DATAPOINTS, Expression, sliding_windows
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
+from fargate_workers_toolkit.simulation.control.observation import Observation
 from fargate_workers_toolkit.simulation.control.queue_activity import QueueActivity
-from fargate_workers_toolkit.simulation.control.seen import Seen
 from fargate_workers_toolkit.simulation.model import Combination, Metric, Query, Source
 
 Values = list[float | None]
 
-READ: Mapping[Source, Callable[[Seen], float | None]] = {
+READ: Mapping[Source, Callable[[Observation], float | None]] = {
     "visible": lambda seen: seen.visible,
     "in_flight": lambda seen: seen.in_flight,
     "delayed": lambda _: 0.0,
     "oldest_age": lambda seen: seen.oldest_age,
+    "lag": lambda seen: seen.visible + seen.in_flight,
     "sent": lambda seen: seen.sent,
     "received": lambda seen: seen.received,
     "deleted": lambda seen: seen.deleted,
@@ -27,7 +27,7 @@ READ: Mapping[Source, Callable[[Seen], float | None]] = {
     "pending": lambda seen: seen.pending,
 }
 QUEUE_SOURCES: frozenset[Source] = frozenset(
-    {"visible", "in_flight", "delayed", "oldest_age", "sent", "received", "deleted"}
+    {"visible", "in_flight", "delayed", "oldest_age", "lag", "sent", "received", "deleted"}
 )
 PLANNED: frozenset[Source] = frozenset({"planned_tasks", "capacity_gap", "capacity_gap_in", "backlog_seconds"})
 
@@ -40,7 +40,13 @@ _COMBINE: Mapping[Combination, Callable[[Sequence[float]], float]] = {
 
 
 class Feed:
-    """The values of the sources in use. `activity`: of the queue, if it may sleep. Default: it never does."""
+    """The values of the sources in use, minute by minute.
+
+    Args:
+        sources: The sources in use.
+        assumptions: What AWS does not promise.
+        activity: The activity of the queue, if it may sleep. Defaults to None: it never does.
+    """
 
     def __init__(
         self, sources: Iterable[Source], assumptions: Assumptions, *, activity: QueueActivity | None = None
@@ -55,7 +61,7 @@ class Feed:
         ]
         self._coming: Mapping[Source, float] = {}
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: Observation) -> None:
         """Ends a minute. What the planner published during it belongs to it."""
         if self._activity is None or self._activity.reports(seen):
             for _, read, values in self._read:
@@ -74,7 +80,7 @@ class Feed:
     def datapoints(self, query: Query, *, count: int) -> Callable[[], Values]:
         """What an alarm fetches at each evaluation: the newest `count` datapoints, oldest first, None where missing.
 
-        More of metrics that come later than that: CloudWatch does not say how far it looks back, but it finds them.
+        It fetches more of metrics that come later: how far CloudWatch looks back is not documented, but it finds them.
         """
         minutes = max(metric.minutes for metric in query.metrics.values())
         late = max(self._late[metric.source] for metric in query.metrics.values())
@@ -171,7 +177,12 @@ def _parsed(query: Query, minutes: int, *, waits: bool) -> list[tuple[str, Expre
 
 
 def minutes_late(source: Source, assumptions: Assumptions) -> int:
-    """How many minutes after its end a minute of a source can be seen."""
+    """The minutes after its end at which a minute of a source can be seen.
+
+    Args:
+        source: The source.
+        assumptions: What AWS does not promise.
+    """
     if source in PLANNED:
         return 0
     return math.ceil((assumptions.queue_lag if source in QUEUE_SOURCES else assumptions.service_lag) / 60)

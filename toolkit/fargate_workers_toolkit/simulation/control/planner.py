@@ -10,44 +10,59 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
+from fargate_workers_planner import arithmetic, partitions
+from fargate_workers_planner.backlog import split_backlog
+from fargate_workers_toolkit.errors import SimulationError
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.control.seen import Seen
-from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.simulation.control.observation import Observation
 from fargate_workers_toolkit.simulation.model import PlannerUse, Source
-from fargate_workers_toolkit.template import Assembly
+from fargate_workers_toolkit.templates import Assembly
 
 Datapoint = TypeVar("Datapoint")
 
-CODE = Path("scaling_planner", "arithmetic.py")
+ARITHMETIC = "arithmetic.py"
+# The package of the function, and its name in assemblies of before.
+PACKAGES = ("fargate_workers_planner", "scaling_planner")
 ASSET_METADATA = "aws:asset:path"
 
 # What the planner may observe, by the names of its code.
-KNOWN = frozenset({"visible", "in_flight", "oldest_age", "desired", "running", "arrivals", "work"})
+KNOWN = frozenset({"visible", "in_flight", "oldest_age", "desired", "running", "arrivals", "work", "groups"})
 
 
 def find_code(path: Path, assembly: Assembly) -> Path | None:
-    """The planner's arithmetic: in the assets of the assembly's functions; else installed beside this toolkit."""
-    return next((code for folder in _folders(path, assembly) if (code := folder / CODE).is_file()), None)
+    """The planner's arithmetic: in the assets of the assembly's functions; else in the installed planner.
+
+    Args:
+        path: The folder of the assembly.
+        assembly: The assembly.
+    """
+    return next((code for package in _packages(path, assembly) if (code := package / ARITHMETIC).is_file()), None)
 
 
-def _folders(path: Path, assembly: Assembly) -> Iterator[Path]:
+def _packages(path: Path, assembly: Assembly) -> Iterator[Path]:
     for function in assembly.resources(type="AWS::Lambda::Function"):
         asset = function.metadata.get(ASSET_METADATA)
         if isinstance(asset, str):
-            # Stages name the folder from where they are; all assets lie beside the outermost manifest.
-            yield path / Path(asset).name
-    for package, inside in (("scaling_planner", ".."), ("fargate_workers", "lambda_src")):
-        spec = importlib.util.find_spec(package)
-        for location in (spec.submodule_search_locations or []) if spec else []:
-            yield Path(location, inside)
+            # Stages name the folder from where they are; all assets lie next to the outermost manifest.
+            yield from (path / Path(asset).name / package for package in PACKAGES)
+    yield Path(arithmetic.__file__).parent
 
 
 class WorkerPlanner:
-    """Plans for one worker, once a minute, with what the deployed function would read."""
+    """The planner of one worker, once a minute, with what the deployed function would read.
+
+    Args:
+        use: The worker, its policy and the planner's code.
+        assumptions: What AWS does not promise.
+
+    Raises:
+        SimulationError: The code was not found, or does not fit the policy or the simulator.
+    """
 
     def __init__(self, use: PlannerUse, *, assumptions: Assumptions) -> None:
         if use.code is None:
-            raise SimulationError(f"{use.worker} follows a planner whose code, {CODE}, was not found.")
+            code = f"{PACKAGES[0]}/{ARITHMETIC}"
+            raise SimulationError(f"{use.worker} follows a planner whose code, {code}, was not found.")
         self._module = _load(use.code)
         try:
             self._policy = self._module.Policy(**use.policy)
@@ -57,13 +72,28 @@ class WorkerPlanner:
         unknown = set(self._wanted) - KNOWN
         if unknown:
             raise SimulationError(f"The planner observes {min(unknown)}, which the simulator does not know.")
+        self._partitions = use.partitions
+        if self._partitions is not None:
+            self._policy = dataclasses.replace(
+                self._policy, launch_latency=self._policy.launch_latency + partitions.REBALANCE
+            )
         self._plan, self._observe = self._module.plan, self._module.Observation
         history: int = self._module.HISTORY
         self._arrivals = _Late[float](minutes=math.ceil(assumptions.queue_lag / 60), history=history)
+        self._groups = _Late[float | None](minutes=math.ceil(assumptions.queue_lag / 60), history=history)
         self._work = _Late[tuple[float, float] | None](minutes=math.ceil(assumptions.worker_lag / 60), history=history)
+        self._late = (
+            _Late[tuple[float, float]](minutes=math.ceil(assumptions.queue_lag / 60), history=1) if use.late else None
+        )
+        self._aimed_at: list[float | None] = []
 
-    def plan(self, seen: Seen, *, desired: int) -> Mapping[Source, float]:
-        """What the planner publishes at the end of a minute."""
+    def plan(self, seen: Observation, *, desired: int) -> Mapping[Source, float]:
+        """The metrics that the planner publishes at the end of a minute.
+
+        Args:
+            seen: The minute.
+            desired: The desired tasks.
+        """
         known = {
             "visible": seen.visible,
             "in_flight": seen.in_flight,
@@ -71,11 +101,31 @@ class WorkerPlanner:
             "desired": desired,
             "running": seen.running,
             "arrivals": self._arrivals.after(seen.sent),
+            "groups": () if seen.groups is None else self._groups.after(seen.groups),
             "work": self._work.after((seen.work_seconds, seen.handled) if seen.handled else None),
         }
+        if self._late is not None:
+            counted = self._late.after((seen.visible, seen.in_flight))
+            known["visible"], known["in_flight"] = visible, in_flight = counted[-1] if counted else (0.0, 0.0)
+            if self._partitions is not None:
+                # A group's lag counts what is in flight, too.
+                known["visible"], known["in_flight"] = split_backlog(
+                    visible + in_flight, running=seen.running, concurrency=self._policy.concurrency
+                )
         if len(self._wanted) < len(known):
             known = {name: known[name] for name in self._wanted}
-        plan = self._plan(self._policy, self._observe(**known))
+        observed = self._observe(**known)
+        plan = self._plan(self._policy, observed)
+        if self._partitions is not None:
+            plan = partitions.settled(
+                plan,
+                self._policy,
+                observed,
+                partitions=self._partitions,
+                earlier=self._aimed_at,
+                rebalances=False,
+            )
+            self._aimed_at = [*self._aimed_at[-partitions.CALM_MINUTES :], plan.desired_tasks]
         return {
             "planned_tasks": plan.desired_tasks,
             "capacity_gap": plan.gap_out,
@@ -105,7 +155,7 @@ class _Late(Generic[Datapoint]):
 
 def _load(code: Path) -> ModuleType:
     """Each file once, however often it is asked for."""
-    name = f"scaling_planner_{sha256(code.read_bytes()).hexdigest()[:16]}"
+    name = f"planner_{sha256(code.read_bytes()).hexdigest()[:16]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, code)
         if spec is None or spec.loader is None:

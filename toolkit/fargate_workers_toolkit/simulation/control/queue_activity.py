@@ -5,22 +5,23 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 
 import math
 
-from fargate_workers_toolkit.simulation.control.seen import Seen
+from fargate_workers_toolkit.simulation.control.observation import Observation
 
 ASLEEP_AFTER_MINUTES = 360
 
 
 class QueueActivity:
-    """Follows one queue. Messages in it keep it active, and running tasks, as they ask it for more.
+    """The activity of one queue. Messages in it keep it active, and running tasks, as they ask it for more.
 
-    `waking_lag`: Seconds for which a queue that wakes reports nothing yet.
+    Args:
+        waking_lag: Seconds for which a queue that wakes reports nothing yet.
     """
 
     def __init__(self, *, waking_lag: float) -> None:
         self._waking = math.ceil(waking_lag / 60)
         self._idle = self._silent = 0
 
-    def reports(self, seen: Seen) -> bool:
+    def reports(self, seen: Observation) -> bool:
         """Ends a minute; whether there are datapoints of it."""
         if not (seen.running or seen.visible or seen.in_flight or seen.sent):
             self._idle += 1

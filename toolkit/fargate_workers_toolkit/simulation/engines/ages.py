@@ -1,4 +1,4 @@
-"""How old messages were when their work was done: from the curves of a queue to percentiles and misses."""
+"""How old messages were when their work was done, from the curves of a queue or one by one: percentiles and misses."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -29,10 +29,17 @@ class Segments:
     begun: NDArray[np.int64]
 
 
-def segments(entered: Curve, begun: Curve, *, stretch: int = STRETCH) -> Iterator[Segments]:
-    """Merges the two curves, a stretch at a time: the n-th message that enters is the n-th whose work begins."""
+def segments(entered: Curve, begun: Curve, *, begin: int = 0, stretch: int = STRETCH) -> Iterator[Segments]:
+    """The segments of two curves, a stretch at a time: the n-th message that enters is the n-th whose work begins.
+
+    Args:
+        entered: Messages that entered, from the first second on.
+        begun: Messages whose work began, from the second `begin` on.
+        begin: The first second of `begun`. Defaults to 0.
+        stretch: The seconds of a stretch. Defaults to `STRETCH`.
+    """
     for first in range(0, len(begun) - 1, stretch):
-        yield _merged(entered, begun[first : first + stretch + 1], first)
+        yield _merged(entered, begun[first : first + stretch + 1], begin + first)
 
 
 def _merged(entered: Curve, begun: Curve, first: int) -> Segments:
@@ -48,7 +55,7 @@ def _merged(entered: Curve, begun: Curve, first: int) -> Segments:
 
 
 def _levels(entered: Curve, begun: Curve) -> tuple[Curve, NDArray[np.bool_]]:
-    """Those of both curves, the lowest first, and which are of the first."""
+    """The levels of both curves, the lowest first, and which are of the first curve."""
     levels = np.concatenate((entered, begun))
     order = np.argsort(levels, kind="stable")
     return levels[order], order < len(entered)
@@ -57,7 +64,10 @@ def _levels(entered: Curve, begun: Curve) -> tuple[Curve, NDArray[np.bool_]]:
 class Ages:
     """A distribution of ages: whole seconds of waiting, each with messages, and around that the time of the work.
 
-    Groups have one mean work time each. `exponential`: whether work times spread so around their mean, or not at all.
+    Groups have one mean work time each.
+
+    Args:
+        exponential: Whether work times spread exponentially around their mean, or not at all.
     """
 
     def __init__(self, *, exponential: bool) -> None:
@@ -112,3 +122,24 @@ class Ages:
             middle = (low + high) / 2
             low, high = (middle, high) if self.older_than(middle) > older else (low, middle)
         return math.floor(high * 100 + 0.5) / 100
+
+
+class ExactAges:
+    """A distribution of ages that are known one by one."""
+
+    def __init__(self, ages: Sequence[float]) -> None:
+        self.ages = np.sort(np.asarray(ages, dtype=np.float64))
+
+    @property
+    def messages(self) -> float:
+        return float(len(self.ages))
+
+    @property
+    def oldest(self) -> float:
+        return float(self.ages[-1]) if len(self.ages) else 0.0
+
+    def percentile(self, percent: float) -> float:
+        return float(np.percentile(self.ages, percent)) if len(self.ages) else 0.0
+
+    def older_than(self, age: float) -> float:
+        return float(len(self.ages) - np.searchsorted(self.ages, age, side="right"))

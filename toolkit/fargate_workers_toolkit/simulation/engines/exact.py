@@ -8,25 +8,29 @@ from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from itertools import count
+from random import Random
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fargate_workers_toolkit.semantics.ecs_launches import stop_order
+from fargate_workers_toolkit.aws_behaviour import stop_order
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.control.control import Control
-from fargate_workers_toolkit.simulation.control.seen import Seen
-from fargate_workers_toolkit.simulation.engines.exact_ages import ExactAges
+from fargate_workers_toolkit.simulation.control import Control, Observation
+from fargate_workers_toolkit.simulation.engines.ages import ExactAges
 from fargate_workers_toolkit.simulation.engines.exact_draws import messages, work_factors
 from fargate_workers_toolkit.simulation.engines.exact_queue import FifoLine, Line, StandardLine
 from fargate_workers_toolkit.simulation.engines.exact_task import RunningTask
 from fargate_workers_toolkit.simulation.engines.fleet import Fleet
 from fargate_workers_toolkit.simulation.engines.receiving import ask_for
-from fargate_workers_toolkit.simulation.loads.load import Load
+from fargate_workers_toolkit.simulation.engines.retrying import Retrying, longest_pause
+from fargate_workers_toolkit.simulation.loads import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.track import Minutes, Track
 
-Kind = Literal["done", "failed", "back", "kill"]
+# Seconds of unbroken protection after which the runtime takes nothing new until its task is idle.
+LONGEST_STRETCH = 3600.0
+
+Kind = Literal["done", "failed", "old", "back", "kill"]
 
 
 class _Event(NamedTuple):
@@ -38,7 +42,16 @@ class _Event(NamedTuple):
 
 
 class ExactRun:
-    """One simulation of a whole load. `deployments`: the seconds at which one begins."""
+    """One simulation of a whole load, message by message.
+
+    Args:
+        service: The service.
+        load: The load.
+        control: Decides the desired tasks.
+        assumptions: What AWS does not promise.
+        seed: Of all chance. Defaults to 0.
+        deployments: The seconds at which a deployment begins. Defaults to none.
+    """
 
     def __init__(
         self,
@@ -64,7 +77,9 @@ class ExactRun:
         self._line: Line = StandardLine()
         if service.queue.fifo:
             self._line = FifoLine(random.integers(0, load.groups, len(sent)).tolist())
+        self._retrying, self._jitter = Retrying(service), Random(seed)  # noqa: S311 - a simulation, not a secret
         self._receives = [0] * len(sent)
+        self._attempts = [0] * len(sent)
         self._gone = [False] * len(sent)
         self._oldest = 0
         self._received = [0.0] * len(sent)
@@ -76,6 +91,8 @@ class ExactRun:
         self._numbers = count()
         self._next = self._sent_before = 0
         self._ages: list[float] = []
+        self._poisoned = 0
+        self._retried = 0.0
         self._dead = self._expired = self._killed = self._hidden = self._held = 0
         self._surplus = self._replaced = 0
         self._received_now = self._deleted_now = self._handled_now = 0
@@ -86,6 +103,7 @@ class ExactRun:
         self._minutes = Minutes()
 
     def run(self) -> Track:
+        """The outcome of the whole load."""
         for begin in range(0, self._load.seconds, 60):
             end = min(begin + 60, self._load.seconds)
             self._until(float(end))
@@ -95,6 +113,7 @@ class ExactRun:
             sent=float(len(self._sent)),
             done=float(len(self._ages)),
             dead_lettered=float(self._dead),
+            poisoned=float(self._poisoned),
             expired=float(self._expired),
             visible=float(len(self._line)),
             in_flight=float(self._held + self._hidden),
@@ -142,6 +161,8 @@ class ExactRun:
             return
         elif kind == "kill":
             self._kill(task, moment)
+        elif kind == "old":
+            self._protect(task, message, moment)
         else:
             self._finish(message, task, moment, failed=kind == "failed")
 
@@ -165,7 +186,7 @@ class ExactRun:
 
     def _ask(self, task: RunningTask, moment: float) -> None:
         """Receives what the task wants and can have; if it wants more, its next receive stays open."""
-        if task.asking or task.stopping:
+        if task.asking or task.stopping or task.resting:
             return
         while wanted := self._wanted(task, moment):
             if not self._available:
@@ -203,14 +224,18 @@ class ExactRun:
         self._begin(task, moment)
 
     def _begin(self, task: RunningTask, moment: float) -> None:
-        second = int(moment)
-        while task.fetched and len(task.working) < self._task.concurrency:
+        second, drain = int(moment), self._task.drain if self._task.protected else math.inf
+        while task.fetched and len(task.working) < self._task.concurrency and not task.resting:
             message = task.fetched.popleft()
             task.working[message] = moment
+            self._attempts[message] += 1
             self._busy += 1
             self._begun_sum += moment
             fails = self._outage[second] or self._poison[message]
-            self._schedule(moment + self._work[second] * self._draw(), "failed" if fails else "done", message, task)
+            work = self._work[second] * self._draw()
+            if work >= drain:
+                self._schedule(moment + drain, "old", message, task)
+            self._schedule(moment + work, "failed" if fails else "done", message, task)
 
     def _finish(self, message: int, task: RunningTask, moment: float, *, failed: bool) -> None:
         work = self._end_work(message, task, moment)
@@ -218,22 +243,52 @@ class ExactRun:
         self._handled_now += 1
         task.handled += 1
         if failed:
-            self._hide(message, until=max(self._received[message] + self._queue.visibility_timeout, moment))
+            self._fail(message, moment)
         else:
             self._held -= 1
             self._deleted_now += 1
-            self._ages.append(moment - self._sent[message])
+            age = moment - self._sent[message]
+            self._ages.append(age)
+            if self._receives[message] > 1:
+                self._retried = max(self._retried, age)
             self._end(message)
         if task.fetched:
             self._begin(task, moment)
         self._ask(task, moment)
         if self._asking and self._available:
             self._hand_out(moment)
-        if not task.held:
+        if (self._surplus or task.outdated) and not task.old:
             self._stop_if_due(task, moment)
+
+    def _fail(self, message: int, moment: float) -> None:
+        """The runtime gives the message up or chooses its pause; what is not ours leaves both to SQS."""
+        if not self._retrying.backs_off:
+            self._hide(message, until=max(self._received[message] + self._queue.visibility_timeout, moment))
+            return
+        attempts = self._attempts[message]
+        most = self._task.max_attempts
+        if most is not None and (attempts >= most or self._is_last(message)):
+            self._held -= 1
+            self._bury(message)
+            return
+        longest = longest_pause(attempts)
+        self._hide(message, until=moment + math.ceil(self._jitter.uniform(longest / 2, longest)))
+
+    def _is_last(self, message: int) -> bool:
+        """Whether SQS delivers it no more."""
+        most = self._queue.max_receive_count
+        return most is not None and self._receives[message] >= most
+
+    def _bury(self, message: int) -> None:
+        self._dead += 1
+        self._poisoned += self._poison[message]
+        self._end(message)
 
     def _end_work(self, message: int, task: RunningTask, moment: float) -> float:
         begun = task.working.pop(message)
+        task.old.discard(message)
+        if not task.working:
+            task.resting = False
         self._busy -= 1
         self._begun_sum -= begun
         self._worked += moment - begun
@@ -259,10 +314,8 @@ class ExactRun:
 
     def _come_back(self, message: int, moment: float) -> None:
         self._hidden -= 1
-        most = self._queue.max_receive_count
-        if most is not None and self._receives[message] >= most:
-            self._dead += 1
-            self._end(message)
+        if self._is_last(message):
+            self._bury(message)
         elif moment - self._sent[message] > self._queue.retention:
             self._expired += 1
             self._end(message)
@@ -282,8 +335,34 @@ class ExactRun:
         if start.replaces:
             self._replaced += 1
             for old in [old for old in self._tasks if old.outdated]:
-                if not (self._task.protected and old.held):
+                if not old.old:
                     self._stop_if_due(old, moment)
+
+    def _protect(self, task: RunningTask, message: int, moment: float) -> None:
+        """A handler has run for longer than the drain, and the runtime asks for protection; see its `Protection`."""
+        if task.stopping:
+            return
+        if not task.old:
+            protected = sum(bool(other.old) for other in self._tasks)
+            if self._replaced and protected + 1 > self._control.desired:
+                # ECS refuses while a deployment waits for as many protected tasks.
+                self._rest(task, moment)
+                self._stop_if_due(task, moment)
+                return
+            task.protected_since = moment
+        elif moment - task.protected_since >= LONGEST_STRETCH:
+            self._rest(task, moment)
+        task.old.add(message)
+
+    def _rest(self, task: RunningTask, moment: float) -> None:
+        """What has not begun is better off elsewhere."""
+        task.resting = True
+        self._hand_back(task, moment)
+
+    def _hand_back(self, task: RunningTask, moment: float) -> None:
+        for message in task.fetched:
+            self._hide(message, until=moment)
+        task.fetched.clear()
 
     def _stop_if_due(self, task: RunningTask, moment: float) -> None:
         """Stops a task that nothing protects, if one like it has to stop."""
@@ -302,9 +381,7 @@ class ExactRun:
         self._tasks.remove(task)
         self._fleet.stop(1, moment)
         self._ran += moment
-        for message in task.fetched:
-            self._hide(message, until=moment)
-        task.fetched.clear()
+        self._hand_back(task, moment)
         if task.working:
             self._schedule(moment + self._task.stop_timeout, "kill", -1, task)
 
@@ -332,7 +409,7 @@ class ExactRun:
         slot_seconds = (ran - self._ran_before) * self._task.concurrency
         busy = (worked - self._worked_before) / slot_seconds if slot_seconds else 0.0
         self._worked_before, self._ran_before = worked, ran
-        seen = Seen(
+        seen = Observation(
             visible=len(self._line),
             in_flight=self._held + self._hidden,
             oldest_age=self._reported_age(end),
@@ -342,9 +419,10 @@ class ExactRun:
             running=fleet.running,
             pending=fleet.pending,
             desired=self._control.desired,
-            cpu=min(100.0, self._assumptions.busy_cpu * busy),
+            cpu=min(100.0, 100 * busy),
             work_seconds=self._work_now,
             handled=self._handled_now,
+            groups=self._line.groups_in_flight,
         )
         self._sent_before = self._next
         self._received_now = self._deleted_now = self._handled_now = 0
@@ -361,11 +439,13 @@ class ExactRun:
         minutes.running.append(fleet.running)
         minutes.visible.append(seen.visible)
         minutes.in_flight.append(seen.in_flight)
+        minutes.retried_age.append(self._retried)
+        self._retried = 0.0
         oldest = self._line.oldest()
         minutes.oldest_age.append(0.0 if oldest is None else end - self._sent[oldest])
 
     def _reported_age(self, end: int) -> float:
-        """Of the oldest message that is not done, in whole seconds.
+        """The age of the oldest message that is not done, in whole seconds.
 
         A standard queue leaves out those that were received three times, a FIFO queue does not reorder them:
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
@@ -378,7 +458,7 @@ class ExactRun:
     def _scale_in(self, moment: float) -> None:
         """Stops what may be stopped; the rest goes as it falls idle."""
         started = [task.started for task in self._tasks]
-        protected = [self._task.protected and bool(task.held) for task in self._tasks]
+        protected = [bool(task.old) for task in self._tasks]
         chosen = [self._tasks[index] for index in stop_order(started, protected, count=self._surplus)]
         for task in chosen:
             self._surplus -= 1

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.loads.load import Load
+from fargate_workers_toolkit.simulation.loads import Load
 
 
 def messages(load: Load, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 class StandardLine:
-    """A standard queue: whoever came into sight first is received first."""
+    """A standard queue: the message that came into sight first is received first."""
 
     def __init__(self) -> None:
         self._messages: deque[int] = deque()
@@ -38,6 +38,11 @@ class StandardLine:
 
     def oldest(self) -> int | None:
         return self._messages[0] if self._messages else None
+
+    @property
+    def groups_in_flight(self) -> int | None:
+        """Groups with messages in flight; None, for it has no groups."""
+        return None
 
 
 class FifoLine:
@@ -92,6 +97,10 @@ class FifoLine:
 
     def messages(self) -> list[int]:
         return [message for waiting in self._waiting.values() for message in waiting]
+
+    @property
+    def groups_in_flight(self) -> int:
+        return len(self._in_flight)
 
     def oldest(self) -> int | None:
         return min((waiting[0] for waiting in self._waiting.values() if waiting), default=None)

@@ -4,12 +4,18 @@ from bisect import insort
 from random import Random
 from typing import NamedTuple
 
-from fargate_workers_toolkit.semantics.ecs_launches import LaunchBucket, launch_latency, start_pause
+from fargate_workers_toolkit.aws_behaviour import LaunchBucket, launch_latency, start_pause
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 
 
 class Start(NamedTuple):
-    """A task that starts. `replaces`: whether an old task stops when it is ready, as in a deployment."""
+    """A task that starts.
+
+    Args:
+        ready: When it works, in seconds.
+        launched: When it is launched, in seconds.
+        replaces: Whether an old task stops when it is ready, as in a deployment.
+    """
 
     ready: float
     launched: float

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fargate_workers_toolkit.simulation.errors import SimulationError
-from fargate_workers_toolkit.simulation.loads.load import Counts, Load
+from fargate_workers_toolkit.errors import SimulationError
+from fargate_workers_toolkit.simulation.loads.load import Counts, Load, smallest
 
 DAY = 86_400
 WORK_SECONDS = 0.5
@@ -54,10 +54,24 @@ def drip(seed: int = 0) -> Load:
 
 
 def steady(rate: float, *, seed: int = 0, work_seconds: float = WORK_SECONDS, seconds: int = DAY) -> Load:
-    """`rate` messages a second on average, at random."""
+    """A load of `rate` messages a second on average, at random.
+
+    Args:
+        rate: Messages a second.
+        seed: Of all chance. Defaults to 0.
+        work_seconds: The mean work in a message, in seconds. Defaults to 0.5.
+        seconds: The length of the load, in seconds. Defaults to a day.
+
+    Raises:
+        SimulationError: The rate is not above 0.
+    """
     if not rate > 0:
         raise SimulationError(f"A rate of {rate:g} messages a second is no load; make it more than 0.")
-    return Load(name=f"{rate:g}/s", arrivals=_poisson(np.full(seconds, float(rate)), seed), work_seconds=work_seconds)
+    random = np.random.default_rng(seed)
+    arrivals: Counts = np.empty(seconds, dtype=smallest(2 * rate + 100))
+    for begin in range(0, seconds, DAY):
+        arrivals[begin : begin + DAY] = random.poisson(rate, min(DAY, seconds - begin))
+    return Load(name=f"{rate:g}/s", arrivals=arrivals, work_seconds=work_seconds)
 
 
 BUILT_IN: Mapping[str, Callable[[int], Load]] = {
@@ -66,7 +80,15 @@ BUILT_IN: Mapping[str, Callable[[int], Load]] = {
 
 
 def built_in(name: str, *, seed: int = 0) -> Load:
-    """The built-in load of that name."""
+    """The built-in load of a name.
+
+    Args:
+        name: One of `BUILT_IN`.
+        seed: Of all chance. Defaults to 0.
+
+    Raises:
+        SimulationError: There is no such load.
+    """
     if name not in BUILT_IN:
         raise SimulationError(f"There is no built-in load {name}; choose one of {', '.join(BUILT_IN)}.")
     return BUILT_IN[name](seed)

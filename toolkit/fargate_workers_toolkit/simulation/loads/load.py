@@ -1,4 +1,4 @@
-"""What a service has to do: messages a second, the work in each, and what goes wrong."""
+"""A load: messages a second, the work in each, and what goes wrong."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,23 +6,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fargate_workers_toolkit.simulation.errors import SimulationError
+from fargate_workers_toolkit.errors import SimulationError
 
-Counts = NDArray[np.int64]
+Counts = NDArray[np.signedinteger[Any]]
 Seconds = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
+def smallest(most: float) -> type[np.signedinteger[Any]]:
+    """The smallest type that holds counts of so many: a year has 31.5 million seconds."""
+    return next((kind for kind in (np.int16, np.int32) if most <= np.iinfo(kind).max), np.int64)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """One entry a second in every array.
+    """A load, with one entry a second in every array.
 
-    arrivals: Messages sent.
-    work_seconds: The mean time one message takes a handler, for all or by the second in which its work begins.
-    outage: In which seconds every attempt fails. Default: none.
-    poison: Messages sent beside `arrivals` that fail whenever they are tried. Default: none.
-    groups: How many message groups a FIFO queue gets them in, at random. Default: 1000.
-    Raises SimulationError for a load that is empty, negative or of uneven lengths.
+    Args:
+        name: Its name, for people.
+        arrivals: Messages sent.
+        work_seconds: The mean time one message takes a handler, for all or by the second in which its work begins.
+            Defaults
+            to 0.5.
+        outage: Whether every attempt fails. Defaults to None: none does.
+        poison: Messages sent in addition to `arrivals` that fail whenever they are tried. Defaults to None: there are
+            none.
+        groups: How many message groups a FIFO queue gets them in, at random. Defaults to 1000.
+        begin: The first second, since 1970. Defaults to None: midnight of a day without a date, in UTC.
+
+    Raises:
+        SimulationError: The load is empty, negative or of uneven lengths.
     """
 
     name: str
@@ -31,6 +44,7 @@ class Load:
     outage: Flags | None = None
     poison: Counts | None = None
     groups: int = 1000
+    begin: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.arrivals) == 0 or self.arrivals.sum() == 0 or self.arrivals.min() < 0:
@@ -54,8 +68,13 @@ class Load:
 
     @property
     def messages(self) -> int:
-        """Everything sent."""
+        """The number of all messages sent."""
         return int(self.arrivals.sum()) + (0 if self.poison is None else int(self.poison.sum()))
+
+    @property
+    def sent(self) -> Counts:
+        """Messages sent in each second, with poison."""
+        return self.arrivals if self.poison is None else self.arrivals + self.poison
 
     @property
     def work_by_second(self) -> Seconds:

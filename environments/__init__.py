@@ -1,0 +1,1 @@
+"""The environments' files, and the reader that checks them."""

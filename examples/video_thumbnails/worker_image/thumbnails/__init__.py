@@ -1,0 +1,1 @@
+"""The handlers of the example: make a thumbnail, deliver it, report."""

@@ -1,0 +1,44 @@
+"""The Lambda handler of a redrive: settings from the environment, boto3, and an answer for the caller."""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+
+from fargate_workers_redrive.redrive import Report, grant
+from fargate_workers_redrive.request import Queue, Refused, parse
+
+
+def handler(event: object, context: object) -> Report | dict[str, str]:  # noqa: ARG001 - Lambda passes both
+    """Answer a request. A refusal is an answer, not an error, so that a mistyped request raises no alarm.
+
+    Args:
+        event: The request; see `fargate_workers_redrive.request.parse`.
+        context: Lambda's context, which is not used.
+    """
+    try:
+        request = parse(event, queues(), messages_per_second=int(os.environ["MESSAGES_PER_SECOND"]))
+        return grant(request, client())
+    except Refused as refusal:
+        return {"refused": str(refusal)}
+
+
+def queues() -> Mapping[str, Queue]:
+    """The queues by their workers' names, from the environment.
+
+    QUEUES is JSON: worker -> [queue, dead-letter queue], each a name after QUEUE_ARN_PREFIX, or a whole ARN.
+    """
+    prefix = os.environ["QUEUE_ARN_PREFIX"]
+    return {
+        name: Queue(name, *(queue if queue.startswith("arn:") else prefix + queue for queue in pair))
+        for name, pair in json.loads(os.environ["QUEUES"]).items()
+    }
+
+
+@cache
+def client() -> Any:
+    """The client of SQS, made once."""
+    return boto3.client("sqs")  # pyright: ignore[reportUnknownMemberType]

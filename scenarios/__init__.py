@@ -1,0 +1,1 @@
+"""What local runs feed and check: a package for each app."""

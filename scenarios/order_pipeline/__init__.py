@@ -1,0 +1,17 @@
+"""The order pipeline's acceptance run: `fargate-workers local run --scenario scenarios.order_pipeline:play`."""
+
+from collections.abc import Sequence
+
+from fargate_workers_toolkit.local import Check, RunningSystem
+from scenarios.order_pipeline.scenario import Scenario
+from scenarios.order_pipeline.system import OrderPipeline
+from scenarios.order_pipeline.workload import sample_workload
+
+
+def play(system: RunningSystem) -> Sequence[Check]:
+    """Feed the pipeline, kill a worker, and return what came of it.
+
+    Args:
+        system: The deployed pipeline.
+    """
+    return Scenario(system=OrderPipeline(system), workload=sample_workload()).play()

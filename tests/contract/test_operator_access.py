@@ -1,0 +1,185 @@
+"""The commands of someone on call, and the policies that let them: each call has its permission, and each permission a
+call."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_ecs as ecs
+from typer.testing import CliRunner
+
+from fargate_workers import Alerts, DeadLetterRedrive, DeduplicationTable, QueueWorker, WorkerCluster
+from fargate_workers.operations import OperatorAccess, ReaderAccess
+from fargate_workers_toolkit.command import app
+from fargate_workers_toolkit.operations import Aws, tags
+from tests.toolkit.operations.test_changes import schedule
+from tests.toolkit.operations.world import ACCOUNT, REGION, World, deployed
+
+PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
+#: Where the action is not named after the call.
+ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
+#: What AWS asks for behind another call.
+IMPLIED = {"iam:PassRole"}
+
+READING = (
+    ["status", "dev"],
+    ["doctor", "dev"],
+    ["tail", "dev", "Orders"],
+    ["tail", "dev", "Orders", "--key", "before-1"],
+    ["dead-letters", "list", "dev"],
+    ["dead-letters", "show", "dev", "Orders"],
+)
+CHANGING = (
+    ["dead-letters", "replay", "dev", "Orders", "--all", "--limit", "1"],
+    ["dead-letters", "replay", "dev", "Orders", "--all", "--by-sqs"],
+    ["dead-letters", "purge", "dev", "Orders", "--where", "age < 1d"],
+    ["scale", "dev", "Orders", "--min", "2", "--for", "1h"],
+    ["pause", "dev", "Orders", "--why", "x"],
+    ["resume", "dev", "Orders"],
+    ["rollback", "dev", "Orders", "--to", "1"],
+    ["run", "dev", "Report"],
+    ["alerts", "test", "dev", "Orders", "--alarm", "DeadLetters"],
+    ["mute", "dev", "Orders", "--for", "1h", "--why", "x"],
+)
+
+
+TASK = "arn:aws:ecs:eu-west-1:123456789012:task/dev-cluster/abc"
+
+#: What moto does not run: tasks and functions.
+ANSWERS: dict[tuple[str, str], Callable[[], Any]] = {
+    ("lambda", "invoke"): lambda: {"Payload": io.BytesIO(b'{"status": "RUNNING", "moved": 0}')},
+    ("ecs", "run_task"): lambda: {"tasks": [{"taskArn": TASK}]},
+    ("ecs", "list_tasks"): lambda: {"taskArns": [TASK]},
+    ("ecs", "describe_tasks"): lambda: {"tasks": [{"taskArn": TASK, "stoppedReason": "Scaling activity"}]},
+}
+
+
+class Tasks:
+    """A page of tasks."""
+
+    def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
+        yield {"taskArns": [TASK]}
+
+
+class Recorder:
+    """A client that notes each call as the action that it takes."""
+
+    def __init__(self, client: Any, service: str, calls: set[str]) -> None:
+        self._client = client
+        self._prefix = PREFIXES.get(service, service)
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "get_paginator":
+            return self._paginator
+        self._note(name)
+        if (self._prefix, name) in ANSWERS:
+            return lambda **_: ANSWERS[self._prefix, name]()
+        return getattr(self._client, name)
+
+    def _paginator(self, name: str) -> Any:
+        self._note(name)
+        return Tasks() if name == "list_tasks" else self._client.get_paginator(name)
+
+    def _note(self, name: str) -> None:
+        call = f"{self._prefix}:{''.join(part.capitalize() for part in name.split('_'))}"
+        self._calls.add(ACTIONS.get(call, call))
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[World, set[str]]]:
+    for name, value in (("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    noted: set[str] = set()
+    with deployed(tmp_path, monkeypatch) as world:
+        client = Aws.client
+        monkeypatch.setattr(Aws, "client", lambda self, service: Recorder(client(self, service), service, noted))
+        schedule(world)
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:redrive"
+        world.tagging.resources[arn] = {tags.ENVIRONMENT: "dev", tags.WORKER: "dev-W/Redrive", tags.ROLE: "redrive"}
+        world.mute_rules.rules["another"] = {"MuteTargets": {"AlarmNames": ["another"]}}
+        world.client("sns").create_topic(Name="alerts")
+        for number in range(3):
+            world.queues("Orders").die(number)
+        yield world, noted
+
+
+def run(world: World, commands: tuple[list[str], ...]) -> None:
+    for command in commands:
+        if command[0] == "rollback":
+            definition = world.client("ecs").describe_task_definition(taskDefinition="dev-Orders")["taskDefinition"]
+            world.client("ecs").deregister_task_definition(taskDefinition=definition["taskDefinitionArn"])
+            newer = world.client("ecs").register_task_definition(
+                family="dev-Orders", containerDefinitions=definition["containerDefinitions"]
+            )["taskDefinition"]["taskDefinitionArn"]
+            world.client("ecs").update_service(cluster="dev-cluster", service="Orders", taskDefinition=newer)
+        ended = CliRunner().invoke(app, command)
+        assert ended.exit_code in (0, 1), (command, ended.output, ended.exception)
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), (command, ended.exception)
+
+
+@pytest.fixture(scope="module")
+def template(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("access")
+    cdk = App(context=context, outdir=str(folder))
+    stack = Stack(cdk, "Shop")
+    cluster = WorkerCluster(stack, "Cluster", network="nat", alerts=Alerts(stack, "Alerts"))
+    image = ecs.ContainerImage.from_registry("example.com/worker")
+    claims = DeduplicationTable(stack, "Claims")
+    orders = QueueWorker(stack, "Orders", cluster=cluster, image=image, claims=claims)
+    redrive = DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[orders])
+    ReaderAccess(stack, "Readers", workers=[orders], redrives=[redrive], claims=[claims])
+    OperatorAccess(stack, "Operators", workers=[orders], redrives=[redrive], claims=[claims])
+    cdk.synth()
+    return dict(json.loads((folder / "Shop.template.json").read_text()))
+
+
+def policies(template: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [
+        resource["Properties"]
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy" and re.match(name, logical_id)
+    ]
+
+
+def allowed(template: dict[str, Any], name: str) -> set[str]:
+    actions: set[str] = set()
+    for policy in policies(template, name):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            given = statement["Action"]
+            actions.update([given] if isinstance(given, str) else given)
+    return actions
+
+
+def test_a_reader_may_call_what_the_reading_commands_call_and_nothing_else(
+    calls: tuple[World, set[str]], template: dict[str, Any]
+) -> None:
+    world, noted = calls
+
+    run(world, READING)
+
+    assert noted == allowed(template, "Readers")
+
+
+def test_an_operator_may_call_what_all_commands_call_and_nothing_else(
+    calls: tuple[World, set[str]], template: dict[str, Any]
+) -> None:
+    world, noted = calls
+
+    run(world, (*READING, *CHANGING))
+
+    assert noted == allowed(template, "Operators") - IMPLIED
+
+
+def test_no_policy_is_longer_than_iam_takes(template: dict[str, Any]) -> None:
+    for policy in [*policies(template, "Readers"), *policies(template, "Operators")]:
+        assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) < 8_000  # tokens are longer than names

@@ -1,0 +1,131 @@
+"""Alerts are tried and muted; alarms that do more than to notify, or that watch for silence, are left alone."""
+
+import json
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import validate_parameters
+from click.testing import Result
+from typer.testing import CliRunner
+
+from fargate_workers_toolkit.command import app
+from fargate_workers_toolkit.operations import Aws, alarms_of, find_place, find_worker, try_alarms
+from tests.toolkit.operations.letters import MovedClock
+from tests.toolkit.operations.world import World
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "80", "TZ": "UTC"}).invoke(app, list(arguments))
+
+
+def history(world: World, name: str) -> list[str]:
+    answer = world.client("cloudwatch").describe_alarms(AlarmNames=[name])
+    return [alarm["StateReason"] for alarm in answer["MetricAlarms"]]
+
+
+def state(world: World, name: str) -> str:
+    return world.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"]
+
+
+def test_each_alarm_is_raised_and_lowered_with_a_note(world: World) -> None:
+    aws = Aws(find_place("dev", folder=world.folder))
+
+    tried = try_alarms(aws, alarms_of(aws, [find_worker(aws, "Orders")]), by="ada", clock=MovedClock())
+
+    assert [alarm.role for alarm in tried] == ["DeadLetters", "OldestMessageTooOld"]
+    assert state(world, "dev-Orders-DeadLetters") == "OK"
+    assert history(world, "dev-Orders-DeadLetters") == [
+        "A test of the alerts by ada: nothing is wrong, and nothing is to be done."
+    ]
+    assert "test" not in str(history(world, "dev-Orders-HandlerFailing"))
+
+
+def test_an_alarm_that_is_raised_is_not_lowered_by_a_test(world: World) -> None:
+    world.client("cloudwatch").set_alarm_state(
+        AlarmName="dev-Orders-DeadLetters", StateValue="ALARM", StateReason="a letter"
+    )
+    aws = Aws(find_place("dev", folder=world.folder))
+
+    try_alarms(aws, alarms_of(aws, [find_worker(aws, "Orders")]), by="ada", clock=MovedClock())
+
+    assert state(world, "dev-Orders-DeadLetters") == "ALARM"
+
+
+def test_who_hears_the_alarms_is_listed(world: World) -> None:
+    sns = world.client("sns")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+
+    nobody = run("alerts", "test", "dev", "Orders", "--alarm", "DeadLetters")
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="on-call@example.com")
+    somebody = run("alerts", "test", "dev", "Orders", "--alarm", "DeadLetters")
+
+    assert nobody.exit_code == 1
+    assert "✗ Nobody hears these alarms." in nobody.stdout
+    assert somebody.exit_code == 0, somebody.output
+    assert "✓ on-call@example.com by email" in somebody.stdout
+
+
+def test_a_mute_is_a_request_that_cloudwatch_takes_and_ends_by_itself(world: World) -> None:
+    ended = run("mute", "dev", "Orders", "--why", "a load test", "--for", "2h")
+
+    assert ended.exit_code == 0, ended.output
+    assert "2 alarms muted from" in ended.stdout
+    assert "Not muted: HandlerFailing, because it rolls deployments back." in ended.stdout
+    (rule,) = world.mute_rules.rules.values()
+    model = botocore.session.get_session().get_service_model("cloudwatch").operation_model("PutAlarmMuteRule")
+    assert model.input_shape is not None
+    validate_parameters(rule, model.input_shape)
+    assert rule["Rule"]["Schedule"]["Duration"] == "PT120M"
+    assert rule["Description"].endswith(": a load test")
+    assert rule["MuteTargets"]["AlarmNames"] == ["dev-Orders-DeadLetters", "dev-Orders-OldestMessageTooOld"]
+
+
+def test_status_shows_what_is_muted(world: World) -> None:
+    world.client("cloudwatch").set_alarm_state(
+        AlarmName="dev-Orders-DeadLetters", StateValue="ALARM", StateReason="a letter"
+    )
+    run("mute", "dev", "Orders", "--why", "known", "--for", "2h")
+
+    (orders,) = json.loads(run("status", "dev", "Orders", "--json").stdout)
+    alarms: list[dict[str, Any]] = orders["alarms"]
+
+    assert [(alarm["role"], alarm["muted"]) for alarm in alarms] == [("DeadLetters", True)]
+    assert orders["troubles"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--alarm", "HandlerFailing", "--for", "2h"], "None of these alarms may be muted (HandlerFailing: it rolls"),
+        (
+            ["--alarm", "Nothing", "--for", "2h"],
+            "There is no alarm Nothing here; there are DeadLetters, HandlerFailing",
+        ),
+        (["--for", "30s"], "A mute lasts a minute at least and 15 days at most."),
+    ],
+)
+def test_what_may_not_be_muted_is_one_sentence(world: World, arguments: list[str], sentence: str) -> None:
+    ended = run("mute", "dev", "Orders", "--why", "x", *arguments)
+
+    assert ended.exit_code == 2
+    assert sentence in ended.stderr
+    assert not world.mute_rules.rules
+
+
+def test_an_alarm_that_scales_is_never_muted(world: World) -> None:
+    world.client("cloudwatch").put_metric_alarm(
+        AlarmName="dev-Orders-DeadLetters",
+        Namespace="AWS/SQS",
+        MetricName="x",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=["arn:aws:autoscaling:eu-west-1:123456789012:scalingPolicy:1:resource/ecs/x:policyName/y"],
+    )
+
+    ended = run("mute", "dev", "Orders", "--why", "x", "--for", "2h")
+
+    assert "Not muted: DeadLetters, because it does more than to notify." in ended.stdout

@@ -1,0 +1,93 @@
+"""Environments and workers are found by file, stage and tags; what is not found is one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fargate_workers_toolkit.operations import Aws, OperationsError, find_place, find_worker, find_workers
+from tests.toolkit.operations.world import World
+
+
+def aws_of(world: World, environment: str) -> Aws:
+    return Aws(find_place(environment, folder=world.folder))
+
+
+def test_workers_are_found_with_their_service_bounds_and_alarms(world: World) -> None:
+    orders, refunds = find_workers(aws_of(world, "dev"))
+
+    assert (orders.name, orders.short_name, refunds.short_name) == ("dev-W/Orders", "Orders", "Refunds")
+    assert (orders.cluster, orders.service) == ("dev-cluster", "Orders")
+    assert (orders.scaling.min_tasks, orders.scaling.max_tasks) == (1, 10)
+    assert orders.alarms["DeadLetters"] == "dev-Orders-DeadLetters"
+
+
+def test_another_environment_in_the_same_account_is_not_mixed_in(world: World) -> None:
+    assert [worker.name for worker in find_workers(aws_of(world, "prod"))] == ["prod-W/Orders"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "sentence"),
+    [
+        ("dev", None, "dev has 2 workers; name one of Orders, Refunds."),
+        ("dev", "Oders", 'dev has no worker Oders; it has Orders, Refunds. Did you mean "Orders"?'),
+        ("empty", "Orders", "No worker of empty is deployed in account 123456789012 in eu-west-1"),
+        (
+            "other",
+            "Orders",
+            "These credentials belong to account 123456789012, and environments/other.toml names 999999999999",
+        ),
+    ],
+)
+def test_what_is_not_there_is_one_sentence(world: World, environment: str, name: str | None, sentence: str) -> None:
+    with pytest.raises(OperationsError) as caught:
+        find_worker(aws_of(world, environment), name)
+
+    assert sentence in str(caught.value)
+    assert str(caught.value).count("\n") == 0
+
+
+def test_the_only_worker_needs_no_name(world: World) -> None:
+    assert find_worker(aws_of(world, "prod"), None).name == "prod-W/Orders"
+
+
+def test_a_stage_of_the_assembly_is_an_environment(tmp_path: Path) -> None:
+    stage = tmp_path / "cdk.out" / "assembly-shop"
+    stage.mkdir(parents=True)
+    (tmp_path / "cdk.out" / "manifest.json").write_text(
+        json.dumps(
+            {
+                "artifacts": {
+                    "assembly-shop": {
+                        "type": "cdk:cloud-assembly",
+                        "properties": {"directoryName": "assembly-shop", "displayName": "shop"},
+                    }
+                }
+            }
+        )
+    )
+    (stage / "manifest.json").write_text(
+        json.dumps(
+            {
+                "artifacts": {
+                    "shopWorkers": {"type": "aws:cloudformation:stack", "environment": "aws://111122223333/eu-north-1"}
+                }
+            }
+        )
+    )
+
+    place = find_place("shop", folder=tmp_path)
+
+    assert (place.account, place.region, place.production) == ("111122223333", "eu-north-1", False)
+
+
+def test_an_unknown_environment_names_the_known_ones(world: World) -> None:
+    with pytest.raises(
+        OperationsError, match=r"There is no environment \"porduction\".*known: dev, empty, other, prod"
+    ):
+        find_place("porduction", folder=world.folder)
+
+
+def test_the_local_environment_has_to_run(world: World) -> None:
+    with pytest.raises(OperationsError, match="No local environment is running; start it with"):
+        find_place("local", folder=world.folder)

@@ -1,0 +1,105 @@
+"""The log of a worker across its tasks, and what became of one message."""
+
+import json
+import time
+from typing import Any
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from fargate_workers_toolkit.command import app
+from fargate_workers_toolkit.operations import Aws, Wanted, find_place, follow_lines
+from tests.toolkit.operations.letters import MovedClock
+from tests.toolkit.operations.world import World
+
+GROUP = "dev-Orders-logs"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "80", "TZ": "UTC"}).invoke(app, ["tail", *arguments])
+
+
+def write(world: World, task: str, *lines: Any) -> None:
+    logs = world.client("logs")
+    stream = f"Orders/worker/{task}"
+    known = logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=stream)["logStreams"]
+    if not known:
+        logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
+    now = int(time.time() * 1_000)
+    events = [
+        {"timestamp": now, "message": line if isinstance(line, str) else json.dumps({"worker": "dev-W/Orders", **line})}
+        for line in lines
+    ]
+    logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
+
+
+def test_lines_of_all_tasks_are_shown_without_metrics(world: World) -> None:
+    write(world, "aaaaaaaa-1", {"level": "info", "event": "started", "concurrency": 10}, {"_aws": {}, "Lag": 1})
+    write(world, "bbbbbbbb-2", {"level": "warning", "event": "poison", "reason": "not JSON"}, "a line of another kind")
+
+    ended = run("dev", "Orders")
+
+    assert ended.exit_code == 0, ended.output
+    assert "started concurrency=10 task=aaaaaaaa" in ended.stdout
+    assert "warning poison reason=not JSON task=bbbbbbbb" in ended.stdout
+    assert "a line of another kind" in ended.stdout
+    assert "_aws" not in ended.stdout
+
+
+def test_levels_below_are_left_out(world: World) -> None:
+    write(world, "aaaaaaaa-1", {"level": "info", "event": "started"}, {"level": "error", "event": "handler_failed"})
+
+    ended = run("dev", "Orders", "--level", "warning")
+
+    assert "handler_failed" in ended.stdout
+    assert "started" not in ended.stdout
+
+
+def test_the_story_of_a_message_runs_across_tasks_and_ends_among_the_dead_letters(world: World) -> None:
+    write(world, "aaaaaaaa-1", {"level": "error", "event": "handler_failed", "message_id": "before-3", "attempt": 1})
+    write(world, "bbbbbbbb-2", {"level": "warning", "event": "poison", "message_id": "before-3", "reason": "schema"})
+    write(world, "bbbbbbbb-2", {"level": "warning", "event": "poison", "message_id": "another"})
+    world.queues("Orders").die(3)
+
+    ended = run("dev", "Orders", "--message", "before-3")
+
+    assert ended.exit_code == 0, ended.output
+    assert "task=aaaaaaaa" in ended.stdout
+    assert "task=bbbbbbbb" in ended.stdout
+    assert "another" not in ended.stdout
+    assert "It is dead: schema: /amount." in ended.stdout
+    assert world.queues("Orders").hidden(world.queues("Orders").dead_letter_url) == 0
+
+
+def test_a_key_is_looked_for_in_bodies_too(world: World) -> None:
+    world.queues("Orders").die(3)
+
+    story = json.loads(run("dev", "Orders", "--key", '"order": 3', "--json").stdout)
+
+    assert story["dead_letter"]["reason"] == "schema: /amount"
+
+
+def test_a_message_of_which_nothing_is_known_is_trouble(world: World) -> None:
+    ended = run("dev", "Orders", "--message", "nobody")
+
+    assert ended.exit_code == 1
+    assert "Nothing is known of it" in ended.stdout
+    assert "--since looks further back" in ended.stdout
+
+
+def test_following_shows_each_line_once(world: World) -> None:
+    write(world, "aaaaaaaa-1", {"level": "info", "event": "first"})
+    aws = Aws(find_place("dev", folder=world.folder))
+
+    class Writing(MovedClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            write(world, "aaaaaaaa-1", {"level": "info", "event": f"after-{len(self.slept)}"})
+
+    lines = follow_lines(aws, GROUP, Wanted(since=time.time() - 60), clock=Writing())
+
+    assert [next(lines).event for _ in range(4)] == ["first", "after-1", "after-2", "after-3"]
+
+
+def test_a_level_that_is_none_is_refused(world: World) -> None:
+    assert run("dev", "Orders", "--level", "loud").exit_code == 2

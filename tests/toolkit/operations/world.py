@@ -1,0 +1,219 @@
+"""A deployed environment in moto: two workers with queues, services, scalable targets, alarms and logs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from fargate_workers_toolkit.operations import Aws, tags
+from tests.toolkit.operations.letters import REGION, Queues
+
+ACCOUNT = "123456789012"  # moto's
+ALARMS = ("DeadLetters", "OldestMessageTooOld", "HandlerFailing")
+
+
+class Tagging:
+    """The tagging API over scalable targets and alarms, which moto's own leaves out."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, dict[str, str]] = {}
+
+    def get_paginator(self, name: str) -> "Tagging":
+        assert name == "get_resources"
+        return self
+
+    def paginate(
+        self,
+        *,
+        TagFilters: Sequence[dict[str, Any]],  # noqa: N803  boto3's names
+        ResourceTypeFilters: Sequence[str],  # noqa: N803
+    ) -> Iterator[dict[str, Any]]:
+        kinds = tuple(kind.split(":")[1] for kind in ResourceTypeFilters)
+        for arn, found in self.resources.items():
+            wanted = all(found.get(each["Key"]) in each["Values"] for each in TagFilters)
+            if wanted and any(f":{kind}" in arn for kind in kinds):
+                yield {
+                    "ResourceTagMappingList": [
+                        {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in found.items()]}
+                    ]
+                }
+
+
+class MuteRules:
+    """The mute rules of CloudWatch; all of them are active."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, dict[str, Any]] = {}
+
+    def calls(self) -> dict[str, Any]:
+        return {
+            "put_alarm_mute_rule": lambda **rule: self.rules.update({rule["Name"]: rule}),
+            "list_alarm_mute_rules": lambda **_: {
+                "AlarmMuteRuleSummaries": [
+                    {"AlarmMuteRuleArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm-mute:{name}"}
+                    for name in self.rules
+                ]
+            },
+            "get_alarm_mute_rule": lambda AlarmMuteRuleName: self.rules[AlarmMuteRuleName],  # noqa: N803
+        }
+
+
+class Filled:
+    """A client with some calls of our own."""
+
+    def __init__(self, client: Any, calls: dict[str, Any]) -> None:
+        self._client = client
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        return self._calls.get(name) or getattr(self._client, name)
+
+
+@dataclass
+class World:
+    """What is deployed."""
+
+    tagging: Tagging
+    folder: Path
+    mute_rules: "MuteRules"
+    clients: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = boto3.client(service, region_name=REGION)  # pyright: ignore
+        return self.clients[service]
+
+    def queues(self, worker: str) -> Queues:
+        sqs = self.client("sqs")
+        urls = [sqs.get_queue_url(QueueName=f"{worker}{suffix}")["QueueUrl"] for suffix in ("", "-dead")]
+        return Queues(_AwsOf(self), *urls)  # pyright: ignore[reportArgumentType]
+
+    def service(self, worker: str, environment: str = "dev") -> dict[str, Any]:
+        answer = self.client("ecs").describe_services(
+            cluster=f"{environment}-cluster", services=[worker], include=["TAGS"]
+        )
+        return answer["services"][0]
+
+    def target(self, worker: str, environment: str = "dev") -> dict[str, Any]:
+        answer = self.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="ecs", ResourceIds=[f"service/{environment}-cluster/{worker}"]
+        )
+        return answer["ScalableTargets"][0]
+
+    def deploy(self, environment: str, workers: Sequence[str]) -> None:
+        ecs = self.client("ecs")
+        ecs.create_cluster(clusterName=f"{environment}-cluster")
+        for worker in workers:
+            self._deploy_worker(environment, worker)
+
+    def _deploy_worker(self, environment: str, worker: str) -> None:
+        prefix = "" if environment == "dev" else f"{environment}-"
+        urls = [
+            self.client("sqs").create_queue(QueueName=f"{prefix}{worker}{suffix}")["QueueUrl"]
+            for suffix in ("", "-dead")
+        ]
+        variables = {
+            "QUEUE_URL": urls[0],
+            "DEAD_LETTER_QUEUE_URL": urls[1],
+            "WORKER_NAME": f"{environment}-W/{worker}",
+            "CLAIMS_TABLE_NAME": "claims",
+        }
+        log_group = f"{environment}-{worker}-logs"
+        self.client("logs").create_log_group(logGroupName=log_group)
+        ecs = self.client("ecs")
+        registered = ecs.register_task_definition(
+            family=f"{environment}-{worker}",
+            runtimePlatform={"cpuArchitecture": "ARM64"},
+            containerDefinitions=[
+                {
+                    "name": "worker",
+                    "image": "workers:1",
+                    "memory": 512,
+                    "environment": [{"name": name, "value": value} for name, value in variables.items()],
+                    "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": log_group}},
+                }
+            ],
+        )
+        ecs.create_service(
+            cluster=f"{environment}-cluster",
+            serviceName=worker,
+            taskDefinition=registered["taskDefinition"]["taskDefinitionArn"],
+            desiredCount=2,
+        )
+        own = {tags.ENVIRONMENT: environment, tags.WORKER: f"{environment}-W/{worker}"}
+        scaling = self.client("application-autoscaling")
+        scaling.register_scalable_target(
+            ServiceNamespace="ecs",
+            ResourceId=f"service/{environment}-cluster/{worker}",
+            ScalableDimension="ecs:service:DesiredCount",
+            MinCapacity=1,
+            MaxCapacity=10,
+        )
+        target = self.target(worker, environment)
+        self.tagging.resources[target["ScalableTargetARN"]] = {**own, tags.ROLE: tags.SCALING_ROLE}
+        for role in ALARMS:
+            name = f"{environment}-{worker}-{role}"
+            self.client("cloudwatch").put_metric_alarm(
+                AlarmName=name,
+                AlarmDescription=f"{worker}: {role}.",
+                Namespace="AWS/SQS",
+                MetricName="ApproximateAgeOfOldestMessage",
+                Statistic="Maximum",
+                Period=60,
+                EvaluationPeriods=1,
+                Threshold=900,
+                ComparisonOperator="GreaterThanThreshold",
+                AlarmActions=[f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"],
+            )
+            arn = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"
+            self.tagging.resources[arn] = {**own, tags.ROLE: role}
+
+
+class _AwsOf:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def client(self, service: str) -> Any:
+        return self._world.client(service)
+
+
+@contextmanager
+def deployed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Environments dev and prod with the workers Orders and Refunds, and their files in a folder."""
+    environments = folder / "environments"
+    environments.mkdir(parents=True)
+    for name in ("dev", "prod", "empty"):
+        (environments / f"{name}.toml").write_text(f'account = "{ACCOUNT}"\nregion = "{REGION}"\n')
+    (environments / "other.toml").write_text(f'account = "999999999999"\nregion = "{REGION}"\n')
+    (folder / "cdk.json").write_text(json.dumps({}))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    tagging = Tagging()
+    client = Aws.client
+
+    rules = MuteRules()
+    # What moto lacks.
+    filled: dict[str, dict[str, Any]] = {
+        "application-autoscaling": {"describe_scaling_activities": lambda **_: {"ScalingActivities": []}},
+        "cloudwatch": rules.calls(),
+        "ecs": {"get_task_protection": lambda **_: {"protectedTasks": []}},
+    }
+
+    def filled_client(self: Aws, service: str) -> Any:
+        if service == "resourcegroupstaggingapi":
+            return tagging
+        real = client(self, service)
+        return Filled(real, filled[service]) if service in filled else real
+
+    monkeypatch.setattr(Aws, "client", filled_client)
+    with mock_aws():
+        world = World(tagging, folder, rules)
+        world.deploy("dev", ["Orders", "Refunds"])
+        world.deploy("prod", ["Orders"])
+        yield world

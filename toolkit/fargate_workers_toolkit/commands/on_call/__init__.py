@@ -1,0 +1,1 @@
+"""The commands of someone on call."""

@@ -1,0 +1,144 @@
+"""`fargate-workers alerts test` and `fargate-workers mute`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from fargate_workers_toolkit.commands.on_call.options import (
+    AsJson,
+    Environment,
+    Local,
+    Profile,
+    Yes,
+    confirm,
+    open_aws,
+    operator,
+    print_json,
+    screen,
+)
+from fargate_workers_toolkit.commands.on_call.spans import seconds_of
+from fargate_workers_toolkit.console import counted, moment, spinning
+from fargate_workers_toolkit.operations import (
+    Aws,
+    OperationsError,
+    WallClock,
+    Worker,
+    alarms_of,
+    find_worker,
+    find_workers,
+    mute,
+    nothing_deployed,
+    subscribers,
+    try_alarms,
+)
+
+alerts = typer.Typer(no_args_is_help=True, help="Try whether alerts reach a person.")
+
+Name = Annotated[str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)]
+Roles = Annotated[list[str] | None, typer.Option("--alarm", help="One alarm, such as DeadLetters; may be repeated.")]
+Why = Annotated[str, typer.Option(help="Why, for those who ask. Required.", show_default=False)]
+Lasting = Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long, such as 2h; it ends by itself.")]
+
+_clock = WallClock()
+
+
+@alerts.callback()
+def group() -> None:
+    """Try whether alerts reach a person."""
+
+
+@alerts.command("test")
+def try_alerts(
+    environment: Environment,
+    worker: Name = None,
+    *,
+    alarm: Roles = None,
+    profile: Profile = None,
+    local: Local = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Raise and lower one alarm after the other, marked as a test, and list who hears it.
+
+    Exits with 0, with 1 when nobody hears them or somebody did not confirm.
+    """
+    aws = open_aws(environment, profile=profile, local=local)
+    workers = _workers(aws, worker)
+    found = alarms_of(aws, workers, roles=alarm or ())
+    usable = [each for each in found if not each.left_alone and each.state != "ALARM"]
+    confirm(aws, f"raise and lower {counted(len(usable), 'alarm')}, two mails each, marked as a test.", yes=yes)
+    with spinning(Console(stderr=True), "Trying the alarms ...") as spinner:
+        tried = try_alarms(
+            aws, found, by=operator(), clock=_clock, report=lambda each: spinner.update(Text(f"Tried {each.name}"))
+        )
+    topics = sorted({topic for each in tried for topic in each.topics})
+    # The library's own history is a queue, and no person.
+    heard = [each for each in subscribers(aws, topics) if each[0] != "sqs"]
+    if as_json:
+        listeners = [{"protocol": kind, "endpoint": who, "confirmed": sure} for kind, who, sure in heard]
+        print_json({"tried": [each.name for each in tried], "heard_by": listeners})
+    else:
+        console = screen()
+        console.print(Text(f"Tried {counted(len(tried), 'alarm')}."))
+        for each in found:
+            if each.left_alone:
+                console.print(Text(f"Left alone: {each.role}, because {each.left_alone}."))
+        for kind, who, sure in heard:
+            console.print(Text(f"{'✓' if sure else '✗'} {who} by {kind}{'' if sure else ': not confirmed'}"))
+        if not heard:
+            console.print(Text("✗ Nobody hears these alarms."))
+    if not heard or not all(sure for _, _, sure in heard):
+        raise typer.Exit(1)
+
+
+def mute_alarms(
+    environment: Environment,
+    worker: Name = None,
+    *,
+    why: Why,
+    lasting: Lasting,
+    alarm: Roles = None,
+    profile: Profile = None,
+    local: Local = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let alarms notify nobody for a while.
+
+    Alarms of scaling and deployments, and those that watch for silence, are never muted.
+    """
+    span = seconds_of(lasting)
+    aws = open_aws(environment, profile=profile, local=local)
+    found = alarms_of(aws, _workers(aws, worker), roles=alarm or ())
+    usable = [each for each in found if not each.left_alone]
+    what = worker or "all"
+    confirm(aws, f"mute {counted(len(usable), 'alarm')} of {what} for {lasting}.", yes=yes)
+    made = mute(aws, found, name=what, by=operator(), why=why, lasting=span, clock=_clock)
+    if as_json:
+        print_json(asdict(made))
+        return
+    now = _clock.now()
+    console = screen()
+    console.print(
+        Text(
+            f"{counted(len(made.alarms), 'alarm')} muted from {moment(made.begin, now=now)} until "
+            f"{moment(made.end, now=now)}."
+        )
+    )
+    for each in made.left_alone:
+        console.print(Text(f"Not muted: {each.role}, because {each.left_alone}."))
+    for rule in made.rules:
+        console.print(
+            Text(f"End it before with: aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {rule}"),
+            soft_wrap=True,
+        )
+
+
+def _workers(aws: Aws, worker: str | None) -> list[Worker]:
+    found = find_workers(aws) if worker is None else [find_worker(aws, worker)]
+    if not found:
+        raise OperationsError(nothing_deployed(aws))
+    return found

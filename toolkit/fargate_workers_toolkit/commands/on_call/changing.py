@@ -1,0 +1,139 @@
+"""`fargate-workers run | rollback | scale`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from fargate_workers_toolkit.commands.on_call.options import (
+    AsJson,
+    Environment,
+    Local,
+    Profile,
+    WorkerName,
+    Yes,
+    confirm,
+    open_aws,
+    print_json,
+    screen,
+)
+from fargate_workers_toolkit.commands.on_call.spans import seconds_of
+from fargate_workers_toolkit.console import counted, moment, show_columns
+from fargate_workers_toolkit.operations import (
+    OperationsError,
+    Revision,
+    WallClock,
+    Worker,
+    before_current,
+    find_scheduled,
+    find_worker,
+    revisions_of,
+    roll_back,
+    run_now,
+    scale,
+)
+
+TaskName = Annotated[str, typer.Argument(help="The scheduled task's name.")]
+To = Annotated[int | None, typer.Option(help="The revision. Default: the one before.", show_default=False)]
+ListThem = Annotated[bool, typer.Option("--list", help="List the revisions; change nothing.")]
+Least = Annotated[int, typer.Option("--min", min=0, help="Tasks that run at least.")]
+Lasting = Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long, such as 2h; then it goes back.")]
+
+_clock = WallClock()
+
+
+def run_task(
+    environment: Environment,
+    task: TaskName,
+    *,
+    profile: Profile = None,
+    local: Local = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scheduled task now, as its schedule would."""
+    aws = open_aws(environment, profile=profile, local=local)
+    found = find_scheduled(aws, task)
+    confirm(aws, f"run {found.short_name} now; its schedule, {found.expression}, goes on.", yes=yes)
+    arn = run_now(aws, found, clock=_clock)
+    _say(f"{found.short_name} starts as the task {arn.rpartition('/')[2]}.", {"task": arn}, as_json=as_json)
+
+
+def rollback_worker(
+    environment: Environment,
+    worker: WorkerName = None,
+    *,
+    to: To = None,
+    only_list: ListThem = False,
+    profile: Profile = None,
+    local: Local = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a worker run an earlier revision of its task definition, by default the one before.
+
+    The stack still describes the newer one: correct it, or the next deployment brings it back.
+    """
+    aws = open_aws(environment, profile=profile, local=local)
+    found = find_worker(aws, worker)
+    revisions = revisions_of(aws, found)
+    if only_list:
+        if as_json:
+            print_json([asdict(each) for each in revisions])
+        else:
+            now = _clock.now()
+            rows = [
+                [str(each.number), "runs" if each.current else "", moment(each.registered_at, now=now), each.image]
+                for each in revisions
+            ]
+            show_columns(screen(), ["revision", "state", "registered", "image"], rows)
+        return
+    number = _before(found, revisions) if to is None else to
+    confirm(aws, f"let {found.short_name} run revision {number} of its task definition.", yes=yes)
+    target = roll_back(aws, found, number)
+    sentence = (
+        f"{found.short_name} goes back to revision {number}, as {target}; watch it with: fargate-workers status "
+        f"{environment} {found.short_name} --watch"
+    )
+    _say(sentence, {"worker": found.name, "revision": number, "task_definition": target}, as_json=as_json)
+
+
+def _before(found: Worker, revisions: Sequence[Revision]) -> int:
+    before = before_current(revisions)
+    if before is None:
+        raise OperationsError(f"{found.short_name} has no revision before the one that runs.")
+    return before.number
+
+
+def scale_worker(
+    environment: Environment,
+    worker: WorkerName = None,
+    *,
+    least: Least,
+    lasting: Lasting,
+    profile: Profile = None,
+    local: Local = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a worker have a number of tasks at least, for a while; then its bounds go back by themselves."""
+    span = seconds_of(lasting)
+    aws = open_aws(environment, profile=profile, local=local)
+    found = find_worker(aws, worker)
+    confirm(aws, f"let {found.short_name} have {counted(least, 'task')} at least, for {lasting}.", yes=yes)
+    end = scale(aws, found, least=least, lasting=span, clock=_clock)
+    bounds = found.scaling
+    sentence = (
+        f"{found.short_name} has {least} to {bounds.max_tasks} tasks until {moment(end, now=_clock.now())}, then "
+        f"{bounds.min_tasks} to {bounds.max_tasks} again."
+    )
+    _say(sentence, {"worker": found.name, "min_tasks": least, "until": end}, as_json=as_json)
+
+
+def _say(sentence: str, value: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print_json(value)
+    else:
+        screen().print(Text(sentence))

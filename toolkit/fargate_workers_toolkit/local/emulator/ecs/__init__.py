@@ -1,0 +1,1 @@
+"""ECS in the emulator."""

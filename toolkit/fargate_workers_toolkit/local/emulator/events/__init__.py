@@ -1,0 +1,1 @@
+"""EventBridge in the emulator: rules, schedules, their targets."""

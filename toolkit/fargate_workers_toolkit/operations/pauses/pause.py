@@ -1,0 +1,108 @@
+"""A pause, as tags on the paused service remember it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fargate_workers_toolkit.operations import tags
+from fargate_workers_toolkit.operations.workers import Scaling, ServiceState
+
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
+_LONGEST_VALUE = 256
+_REFUSED = re.compile(r"[^\w +\-=.:/@]")
+
+NAMES = (tags.PAUSED_BY, tags.PAUSED_WHY, tags.PAUSED_AT, tags.PAUSED_UNTIL, tags.PAUSED_BOUNDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Who paused a worker, why, and what a resume restores.
+
+    Args:
+        by: Who.
+        why: Why.
+        at: Since when, in seconds since 1970.
+        until: Until when it is meant to last. None: until somebody resumes it. It ends by itself never.
+        min_tasks: Tasks that ran always, before.
+        max_tasks: Tasks that might run at most, before.
+        desired: Tasks that were wanted, before.
+    """
+
+    by: str
+    why: str
+    at: float
+    until: float | None
+    min_tasks: int
+    max_tasks: int
+    desired: int
+
+    def as_tags(self) -> dict[str, str]:
+        """The tags that remember it."""
+        values = {
+            tags.PAUSED_BY: self.by,
+            tags.PAUSED_WHY: self.why,
+            tags.PAUSED_AT: _written(self.at),
+            tags.PAUSED_BOUNDS: f"{self.min_tasks} {self.max_tasks} {self.desired}",
+        }
+        if self.until is not None:
+            values[tags.PAUSED_UNTIL] = _written(self.until)
+        return {name: _REFUSED.sub(" ", value)[:_LONGEST_VALUE] for name, value in values.items()}
+
+
+def pause_of(found: Mapping[str, str]) -> Pause | None:
+    """The pause that tags remember; None where there is none.
+
+    Args:
+        found: The tags of a service.
+    """
+    bounds = re.fullmatch(r"(\d+) (\d+) (\d+)", found.get(tags.PAUSED_BOUNDS, ""))
+    if bounds is None:
+        return None
+    least, most, desired = map(int, bounds.groups())
+    return Pause(
+        by=found.get(tags.PAUSED_BY, "somebody"),
+        why=found.get(tags.PAUSED_WHY, ""),
+        at=_read(found.get(tags.PAUSED_AT)) or 0.0,
+        until=_read(found.get(tags.PAUSED_UNTIL)),
+        min_tasks=least,
+        max_tasks=most,
+        desired=desired,
+    )
+
+
+def changed_since(pause: Pause, scaling: Scaling, service: ServiceState, *, kinds: int) -> list[str]:
+    """What has changed a paused worker: a deployment, or a person.
+
+    Args:
+        pause: The pause.
+        scaling: Its scalable target, now.
+        service: Its service, now.
+        kinds: How many kinds of scaling a pause suspends.
+
+    Returns:
+        Sentences; none while the pause holds.
+    """
+    changes: list[str] = []
+    if (scaling.min_tasks, scaling.max_tasks) != (0, 0):
+        changes.append(
+            f"its bounds are {scaling.min_tasks} to {scaling.max_tasks} again: a deployment has set them since"
+        )
+    if len(scaling.suspended) < kinds:
+        changes.append("its scaling is no longer suspended")
+    if service.desired:
+        changes.append(f"{service.desired} tasks are wanted again")
+    if service.deployed_at > pause.at:
+        changes.append("it was deployed since")
+    return changes
+
+
+def _written(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _read(text: str | None) -> float | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

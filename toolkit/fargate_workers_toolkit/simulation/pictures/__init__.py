@@ -1,1 +1,0 @@
-"""A simulation as a page and as plots."""

@@ -1,1 +1,0 @@
-"""The search for the cheapest policy that keeps an SLO."""

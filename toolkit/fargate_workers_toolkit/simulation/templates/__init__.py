@@ -1,1 +1,0 @@
-"""From a synthesized template to a service that can be simulated."""

@@ -1,0 +1,317 @@
+"""A Redis stream and one consumer group of it. Entries, pending entries and idle times are its own.
+
+A lease is an entry in the group's pending entries list, for as long as it has been idle for less than the lease; a
+delivery is known by its consumer and its count. Every key that a script takes has the stream's hash tag, so that they
+are in one slot of a cluster.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fargate_workers_runtime.brokers.broker import Capabilities, DeadLetter, Delivery, Failure, Lag
+from fargate_workers_runtime.brokers.redis_streams import scripts
+from fargate_workers_runtime.brokers.redis_streams.entries import bytes_of, delivery, text_of
+from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
+from fargate_workers_runtime.errors import SettingsError
+from fargate_workers_runtime.redis import check_server, check_type, companion
+
+if TYPE_CHECKING:
+    import redis
+
+_log = logging.getLogger(__name__)
+
+#: Entries of one call: so many that the round trip hardly counts, and no more than a script does in a millisecond.
+BATCH = 50
+
+#: The longest that one command waits on the server, in seconds: between two, leases of the dead are looked for.
+_LONGEST_WAIT = 1.0
+
+#: Between two looks for consumers that are dead and entries that can go, in seconds.
+_TIDY_SECONDS = 60.0
+
+#: A consumer without a sign for so long is dead, in milliseconds; one that lives gives a sign each second.
+_DEAD_AFTER = 10 * 60 * 1000
+
+#: Scripts of a hundred entries each, of one round of trimming.
+_TRIMS = 100
+
+
+class StreamBroker:
+    """One consumer group of a stream, and the dead-letter stream.
+
+    Args:
+        polls: The client for commands that wait on the server; its timeout is longer than a second.
+        prompt: The client for all other commands. Default: `polls`.
+        settings: The names of the stream, the group and the dead-letter stream.
+        max_receive_count: Deliveries after which an entry is dead-lettered without another one. Default: 0, no limit.
+        trimmed: Called with the number of entries that were deleted before the group had ended them.
+    """
+
+    def __init__(
+        self,
+        polls: "redis.Redis",
+        settings: StreamSettings,
+        *,
+        prompt: "redis.Redis | None" = None,
+        max_receive_count: int = 0,
+        trimmed: Callable[[int], None] = lambda _entries: None,
+    ) -> None:
+        # redis-py would make a dictionary of each entry, in which a field has its place once; entries may repeat one.
+        polls.set_response_callback("XREADGROUP", _as_it_is)  # pyright: ignore[reportUnknownMemberType]
+        self._polls = polls
+        self._client = client = prompt or polls
+        self._settings = settings
+        self._most = max_receive_count if settings.dead_letters else 0
+        self._trimmed = trimmed
+        self._ending = "keep" if settings.retain else "delete"
+        stream, group = settings.name, settings.group
+        self._keys = [stream, self._later_of(group), companion(stream, f"seen:{group}")]
+        self._letters = settings.dead_letters or stream
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._names: set[str] = set()
+        self._ready = False
+        self._waits = threading.Lock()
+        self._tidied_at = time.monotonic()
+        # Each call sends the script's hash, and the script only to a server that has not seen it since its start.
+        self._take = client.register_script(scripts.TAKE)
+        self._extend = client.register_script(scripts.EXTEND)
+        self._acknowledge = client.register_script(scripts.ACKNOWLEDGE)
+        self._release = client.register_script(scripts.RELEASE)
+        self._dead_letter = client.register_script(scripts.DEAD_LETTER)
+        self._look = client.register_script(scripts.LOOK)
+        self._tidy = client.register_script(scripts.TIDY)
+        self._trim = client.register_script(scripts.TRIM)
+        self._capabilities = Capabilities(
+            largest_batch=BATCH,
+            longest_lease=None,
+            renews_leases=True,
+            # A group hands entries out in order, but to many, and what is delivered again comes after what was later.
+            orders_groups=False,
+            counts_deliveries=True,
+            one_reader=False,
+            dead_letters=bool(settings.dead_letters),
+            calls_are_free=True,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def prepare(self) -> None:
+        """Check the server and make the group, which begins with everything that is in the stream.
+
+        Raises:
+            SettingsError: The server would lose messages, a key holds something else, or another group needs what this
+                one would delete.
+        """
+        settings = self._settings
+        check_server(self._client, address="BROKER_REDIS_HOST")
+        check_type(self._client, settings.name, "stream", variable="STREAM_NAME")
+        if settings.dead_letters:
+            check_type(self._client, settings.dead_letters, "stream", variable="STREAM_DEAD_LETTERS")
+        self._make_group()
+        others = sorted(set(self._groups()) - {settings.group})
+        if others and not settings.retain:
+            raise SettingsError(
+                f"STREAM_NAME is {settings.name!r}, which has the groups {', '.join([settings.group, *others])}; set "
+                "STREAM_RETAIN_SECONDS for each, so that none deletes what another has not read."
+            )
+        self._ready = True
+
+    def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
+        if not self._ready:
+            self.prepare()
+        deadline = time.monotonic() + wait
+        self._tidy_now_and_then()
+        # The name has the lease in it: a look for leases that have ended compares each with its own length.
+        consumer = f"{self._name}:{lease * 1000}"
+        self._names.add(consumer)
+        deliveries, due = self._receive_now(limit, consumer, lease)
+        # One thread of a process waits on the server, with one connection; the others wait for it.
+        while not deliveries and (left := deadline - time.monotonic()) > 0:
+            pause = min(left, _LONGEST_WAIT, due if due is not None else left)
+            if not self._waits.acquire(timeout=pause):
+                break
+            try:
+                deliveries = self._wait_for_new(limit, consumer, max(0.001, pause))
+            finally:
+                self._waits.release()
+            if not deliveries:
+                deliveries, due = self._receive_now(limit, consumer, lease)
+        return deliveries
+
+    def extend(self, deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:
+        arguments = [part for each in deliveries for part in _names_of(each)]
+        lost, trimmed = self._extend(keys=self._keys, args=[self._settings.group, seconds * 1000, *arguments])
+        self._note_trimmed(len(trimmed))
+        return _failures(lost) + _failures(trimmed, "trimmed")
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
+        arguments = [part for each in deliveries for part in _names_of(each)]
+        return _failures(self._acknowledge(keys=self._keys, args=[self._settings.group, self._ending, *arguments]))
+
+    def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
+        arguments: list[Any] = []
+        for each, seconds in releases:
+            arguments += [*_names_of(each), _first_of(each), seconds * 1000]
+        return _failures(self._release(keys=self._keys, args=[self._settings.group, *arguments]))
+
+    def dead_letter(self, letters: Sequence[DeadLetter]) -> list[Failure]:
+        """Entries copied with their reasons and ended, each in one step."""
+        if not self._settings.dead_letters:
+            raise ValueError("There is no dead-letter stream to send to; set STREAM_DEAD_LETTERS.")
+        settings = self._settings
+        arguments: list[Any] = []
+        for each in letters:
+            said = (each.reason, each.detail, each.delivery.text)
+            arguments += [*_names_of(each.delivery), *(bytes_of(text) for text in said)]
+        source = f"{settings.name} {settings.group}"
+        return _failures(
+            self._dead_letter(
+                keys=[*self._keys, self._letters],
+                args=[settings.group, "", "", "", "", self._ending, source, *arguments],
+            )
+        )
+
+    def lag(self) -> Lag:
+        waiting, leased, oldest = self._with_group(
+            lambda: self._look(keys=self._keys[:2], args=[self._settings.group, self._ending])
+        )
+        return Lag(waiting=waiting, leased=leased, oldest_age=oldest / 1000 if oldest >= 0 else None)
+
+    def close(self) -> None:
+        """Leave the group, as far as nothing is pending; the rest is left to the ends of the leases."""
+        names, self._names = self._names, set()
+        if names:
+            try:
+                self._tidy(keys=self._keys[:1], args=[self._settings.group, _DEAD_AFTER, *names])
+            except Exception as error:  # the next worker tidies up
+                _log.warning("consumer_left_behind", extra={"fields": {"error": type(error).__name__}})
+
+    def tidy(self) -> None:
+        """Let dead consumers leave the group, and delete what every group has ended."""
+        self._tidy(keys=self._keys[:1], args=[self._settings.group, _DEAD_AFTER])
+        if not self._settings.retain:
+            return
+        mine = self._settings.group
+        groups = [mine, *(each for each in self._groups() if each != mine)]
+        keys = [self._settings.name, *(self._later_of(each) for each in groups)]
+        for _ in range(_TRIMS):
+            deleted, lost = self._trim(keys=keys, args=[self._settings.retain * 1000, *groups])
+            self._note_trimmed(lost)
+            if deleted < 100:
+                return
+
+    def _receive_now(self, limit: int, consumer: str, lease: int) -> tuple[list[Delivery], float | None]:
+        """What can be received now, and if there is nothing, the seconds until something that was released is due."""
+        settings = self._settings
+        arguments = [
+            settings.group,
+            consumer,
+            lease * 1000,
+            limit,
+            self._most,
+            self._ending,
+            f"{settings.name} {settings.group}",
+        ]
+        due, trimmed, given_up, *taken = self._with_group(
+            lambda: self._take(keys=[*self._keys, self._letters], args=arguments)
+        )
+        self._note_trimmed(trimmed)
+        if given_up:
+            _log.warning("received_too_often", extra={"fields": {"entries": given_up}})
+        deliveries: list[Delivery] = []
+        place = 0
+        while place < len(taken):
+            count, first, length = map(int, taken[place + 1].split())
+            pairs = taken[place + 2 : place + 2 + length]
+            deliveries.append(delivery(taken[place], pairs, consumer=consumer, count=count, first=first / 1000))
+            place += 2 + length
+        return deliveries, due / 1000 if due >= 0 else None
+
+    def _wait_for_new(self, limit: int, consumer: str, seconds: float) -> list[Delivery]:
+        """What comes within so many seconds; a script cannot wait, so that this is a command of its own."""
+        milliseconds = max(1, int(seconds * 1000))  # 0 is without end
+        command = ["XREADGROUP", "GROUP", self._settings.group, consumer, "COUNT", limit, "BLOCK", milliseconds]
+        answer: Any = self._with_group(lambda: self._raw(*command, "STREAMS", self._settings.name, ">"))
+        if not answer:
+            return []
+        # One pair of a stream and its entries, in a map or in an array, by the version of the protocol.
+        ((_, entries),) = answer.items() if hasattr(answer, "items") else answer
+        return [delivery(name, pairs, consumer=consumer, count=1, first=None) for name, pairs in entries]
+
+    def _raw(self, *command: Any) -> Any:
+        untyped: Any = self._polls
+        return untyped.execute_command(*command)
+
+    def _with_group(self, command: Callable[[], Any]) -> Any:
+        """What a command answers; a server that has lost its memory gets the group anew."""
+        try:
+            return command()
+        except Exception as error:
+            if "NOGROUP" not in str(error):
+                raise
+        _log.warning("group_made_anew", extra={"fields": {"group": self._settings.group}})
+        self._make_group()
+        return command()
+
+    def _make_group(self) -> None:
+        settings = self._settings
+        if settings.group in self._groups():  # a server whose memory is full does not even look whether there is one
+            return
+        try:
+            self._client.xgroup_create(settings.name, settings.group, id="0", mkstream=True)
+        except Exception as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def _groups(self) -> list[str]:
+        try:
+            found: Any = self._client.xinfo_groups(self._settings.name)
+        except Exception as error:
+            if "no such key" not in str(error):
+                raise
+            return []
+        return [text_of(each["name"]) for each in found]
+
+    def _later_of(self, group: str) -> str:
+        return companion(self._settings.name, f"later:{group}")
+
+    def _note_trimmed(self, entries: int) -> None:
+        if entries:
+            _log.error("entries_trimmed", extra={"fields": {"entries": entries}})
+            self._trimmed(entries)
+
+    def _tidy_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._tidied_at < _TIDY_SECONDS:
+            return
+        self._tidied_at = now
+        try:
+            self.tidy()
+        except Exception as error:  # nothing that is received depends on it
+            _log.warning("tidying_failed", extra={"fields": {"error": type(error).__name__}})
+
+
+def _as_it_is(answer: Any, **_options: Any) -> Any:
+    return answer
+
+
+def _names_of(each: Delivery) -> tuple[str, str, str]:
+    """The consumer, the entry's id and the count of a delivery."""
+    consumer, _, count = str(each.token).split(" ")
+    return consumer, each.id, count
+
+
+def _first_of(each: Delivery) -> str:
+    return str(each.token).split(" ")[1]
+
+
+def _failures(places: Sequence[int], code: str = "lease lost") -> list[Failure]:
+    return [Failure(index=int(place), permanent=True, code=code) for place in places]

@@ -1,0 +1,8 @@
+"""The steps between a message and a handler: its argument, its call, what it returns."""
+
+from fargate_workers_runtime.handlers.asynchronous import Call, Handler, refuse_generators, synchronous
+from fargate_workers_runtime.handlers.gate import Gate, KeyOf
+from fargate_workers_runtime.handlers.payloads import Body
+from fargate_workers_runtime.handlers.returned import resolve
+
+__all__ = ["Body", "Call", "Gate", "Handler", "KeyOf", "refuse_generators", "resolve", "synchronous"]

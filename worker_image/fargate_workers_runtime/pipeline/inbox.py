@@ -1,0 +1,254 @@
+"""The messages received and not handled yet, in the order in which they may begin."""
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from fargate_workers_runtime.message import Message
+from fargate_workers_runtime.pipeline.leases import Lease
+
+
+@dataclass(eq=False, kw_only=True)
+class Work:
+    """A delivery, and what the gate made of it: a message, or the reason why there is none.
+
+    Attributes:
+        message: None if it may not pass, or there is nothing in it to handle.
+        refusal: What the gate raised.
+        error: What its last attempt in hand raised.
+        failures: How many there were.
+        alone_for: For how many deaths it runs alone.
+        ended: It is counted as handled.
+    """
+
+    lease: Lease
+    message: Message | None = None
+    refusal: BaseException | None = None
+    error: BaseException | None = None
+    failures: int = 0
+    alone_for: int = 0
+    ended: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class Line:
+    """Works that begin one after the other: those of one group whose order holds, or a single one.
+
+    Attributes:
+        due_at: When the first may begin, by the monotonic clock, while the line is parked.
+    """
+
+    group_id: str | None = None
+    waiting: deque[Work] = field(default_factory=deque[Work])
+    due_at: float = 0.0
+
+
+class Inbox:
+    """Lines that wait for a handler, and the count of all messages held.
+
+    A group at work whose order holds is one line: each of its messages begins when the one before it has ended. A line
+    that is parked waits for something else than a handler, and takes no room from what could begin.
+
+    Args:
+        ordered: The messages of a group begin in order.
+        ask_for: How many more messages to ask for, given how many are held.
+    """
+
+    def __init__(self, *, ordered: bool, ask_for: Callable[[int], int]) -> None:
+        self._ordered = ordered
+        self._ask_for = ask_for
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._empty = threading.Condition(self._lock)
+        self._asking = 0  # threads that wait for room
+        self._taken = 0  # messages received and not yet handled
+        self._reserved = 0  # messages asked for
+        self._awaited = False  # a thread waits for fewer messages, not only for none
+        self._closed = False
+        self._groups: dict[str, Line] = {}
+        self._parked: set[Line] = set()
+        # SimpleQueue is written in C: handlers wait here without taking a lock of this class.
+        self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+
+    @property
+    def taken(self) -> int:
+        """Messages received and not yet handled."""
+        return self._taken
+
+    @property
+    def wanting(self) -> int:
+        """Those of them that wait for a handler, or have one."""
+        with self._lock:
+            return self._taken - self._in_parked
+
+    @property
+    def parked(self) -> int:
+        """The lines that wait without a handler, because their first message is tried again later."""
+        return len(self._parked)
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether a line waits for a handler."""
+        return not self._lines.empty()
+
+    def reserve(self, *, seconds: float) -> int:
+        """Room for as many messages as may be asked for; 0 if none may for so many seconds, or when closed.
+
+        The caller ends the reservation, once what came is put in.
+        """
+        with self._room:
+            self._asking += 1
+            self._room.wait_for(lambda: self._closed or self._may_ask_for() > 0, seconds)
+            self._asking -= 1
+            reserved = 0 if self._closed else self._may_ask_for()
+            self._reserved += reserved
+            return reserved
+
+    def end_reservation(self, reserved: int) -> None:
+        """End a reservation, because its poll has ended."""
+        with self._lock:
+            self._reserved -= reserved
+            self._tell()
+
+    def end(self, work: Work) -> None:
+        """Count a message as handled, or released; once is enough."""
+        with self._lock:
+            if not work.ended:
+                work.ended = True
+                self._taken -= 1
+                self._tell()
+
+    @property
+    def _in_parked(self) -> int:
+        return sum(len(line.waiting) for line in self._parked) if self._parked else 0
+
+    def _may_ask_for(self) -> int:
+        return self._ask_for(self._taken - self._in_parked + self._reserved)
+
+    def _tell(self) -> None:
+        # Once for each message handled, so no thread is woken to find that there is still no room.
+        if self._asking and self._may_ask_for() > 0:
+            self._room.notify()
+        if self._taken == 0 or self._awaited:
+            self._empty.notify_all()
+
+    def put(self, work: Work) -> None:
+        """Let `work` wait for a handler, or for the message before it in its group."""
+        group_id = work.lease.delivery.group_id if self._ordered else None
+        with self._lock:
+            self._taken += 1
+            if group_id is not None and group_id in self._groups:
+                self._groups[group_id].waiting.append(work)
+                return
+            line = Line(group_id=group_id, waiting=deque([work]))
+            if group_id is not None:
+                self._groups[group_id] = line
+        self._lines.put(line)
+
+    def next_line(self) -> Line | None:
+        """Wait for a line to work off; None ends the handler's thread."""
+        return self._lines.get()
+
+    def next_in(self, line: Line) -> Work | None:
+        """The next work of `line`; None ends the line."""
+        with self._lock:
+            if line.waiting:
+                return line.waiting.popleft()
+            self._drop(line)
+            return None
+
+    def park(self, line: Line, first: Work | None = None, *, most: float = float("inf")) -> bool:
+        """Let `line` wait until it is resumed, with `first` in front of it.
+
+        False, and nothing is changed, when closed, or if more than `most` messages would be parked.
+        """
+        with self._lock:
+            if self._closed or self._in_parked + len(line.waiting) + (first is not None) > most:
+                return False
+            if first is not None:
+                line.waiting.appendleft(first)
+            self._parked.add(line)
+            self._tell()
+            return True
+
+    def resume(self, line: Line) -> None:
+        """Let a parked line wait for a handler."""
+        with self._lock:
+            if line not in self._parked:
+                return
+            self._parked.remove(line)
+        self._lines.put(line)
+
+    def take_back(self, line: Line) -> list[Work]:
+        """What waits in `line`, which is empty then."""
+        with self._lock:
+            works = list(line.waiting)
+            line.waiting.clear()
+            return works
+
+    def take_back_ready(self, *, unless: Callable[[Work], bool]) -> list[Work]:
+        """What is in lines that wait for a handler, but for lines with a work that stays."""
+        with self._lock:
+            return [work for work, _ in self._empty_out([*self._ready()], unless)]
+
+    def take_back_all(self, *, unless: Callable[[Work], bool]) -> list[tuple[Work, float]]:
+        """What no handler has begun, in the order of its groups, and when each may begin; but for lines as above.
+
+        No line that is parked stays: its first has been attempted.
+        """
+        with self._lock:
+            parked = [*self._parked]
+            self._parked.clear()
+            works = self._empty_out(parked, lambda _work: False)
+            works += self._empty_out([*self._ready()], unless)
+            for line in self._groups.values():  # at work, or just put back
+                if not any(unless(work) for work in line.waiting):
+                    works += [(work, 0.0) for work in line.waiting]
+                    line.waiting.clear()
+            return works
+
+    def _empty_out(self, lines: list[Line], unless: Callable[[Work], bool]) -> list[tuple[Work, float]]:
+        works: list[tuple[Work, float]] = []
+        for line in lines:
+            if any(unless(work) for work in line.waiting):
+                self._lines.put(line)
+                continue
+            works += [(work, 0.0 if place else line.due_at) for place, work in enumerate(line.waiting)]
+            line.waiting.clear()
+            self._drop(line)  # no handler will come to end it
+        return works
+
+    def _ready(self) -> Iterator[Line]:
+        with contextlib.suppress(queue.Empty):
+            while line := self._lines.get_nowait():
+                yield line
+
+    def _drop(self, line: Line) -> None:
+        if line.group_id is not None and self._groups.get(line.group_id) is line:
+            del self._groups[line.group_id]
+
+    def close(self) -> None:
+        """Reserve no more."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+
+    def wait_until_empty(self, seconds: float | None = None) -> bool:
+        """Wait until everything received is handled; False if something is not after so many seconds."""
+        with self._empty:
+            return self._empty.wait_for(lambda: self._taken == 0, seconds)
+
+    def wait_until_alone(self, line: Line, seconds: float) -> None:
+        """Wait until nothing but `line`, at work, and what is parked is left; or for so many seconds."""
+        with self._empty:
+            self._awaited = True
+            self._empty.wait_for(lambda: self._taken - self._in_parked <= 1 + len(line.waiting), seconds)
+            self._awaited = False
+
+    def dismiss(self, handlers: int) -> None:
+        """Let so many handlers end."""
+        for _ in range(handlers):
+            self._lines.put(None)
