@@ -11,7 +11,7 @@ from fargate_workers_toolkit.templates.assembly import Assembly
 from tests.end_to_end.local.foreman import Foreman
 
 STACK = "local/Scaled"
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 LARGEST_BATCH = 10
 
 
@@ -47,11 +47,13 @@ class ScaledRun:
                 self._send(url, messages)
             self._handled.update(self._foreman.let_work(pace))
             _wait("the workers' metrics", self._are_metrics_there)
-            self._aws.post("minutes")
+            self._aws.post("minutes/finish")
             wanted = self._desired()
             for name, count in wanted.items():
                 desired[name].append(count)
+            # The planner counts running tasks when the next minute begins: by then they are what was wanted.
             self._wait_for_tasks(wanted)
+            self._aws.post("minutes/begin")
         return desired
 
     def _send(self, url: str, messages: int) -> None:

@@ -19,6 +19,9 @@ from fargate_workers_toolkit.local.workspace import Workspace
 
 START_SECONDS = 60
 STOP_SECONDS = 10
+READ_SECONDS = 10
+# The end of a minute waits for functions, and for the wall clock.
+CHANGE_SECONDS = 120
 POLL_SECONDS = 0.1
 MODULE = "fargate_workers_toolkit.local.emulator"
 
@@ -68,16 +71,16 @@ class EmbeddedAws:
 
     def get(self, path: str) -> Any:
         """Return the answer to a request that is not one of AWS's."""
-        return self._request("GET", path)
+        return self._request("GET", path, seconds=READ_SECONDS)
 
     def post(self, path: str, body: str = "") -> Any:
         """Send a request that is not one of AWS's; return the answer."""
-        return self._request("POST", path, body)
+        return self._request("POST", path, body, seconds=CHANGE_SECONDS)
 
-    def _request(self, method: str, path: str, body: str = "") -> Any:
+    def _request(self, method: str, path: str, body: str = "", *, seconds: float) -> Any:
         url = f"{self.endpoint}/_local/{path}"
         request = urllib.request.Request(url, method=method, data=body.encode() or None)  # noqa: S310
-        with _DIRECT.open(request, timeout=10) as answer:
+        with _DIRECT.open(request, timeout=seconds) as answer:
             return json.load(answer)
 
     def save(self, workspace: Workspace) -> None:

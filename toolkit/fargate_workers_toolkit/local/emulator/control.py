@@ -67,6 +67,10 @@ class Control:
                 return 200, [self._describe(container) for container in self._containers.list()]
             case "POST", ["minutes"]:
                 return 200, {"minute": await asyncio.to_thread(self._minutes.end)}
+            case "POST", ["minutes", "finish"]:
+                return 200, await asyncio.to_thread(self._minutes.finish)
+            case "POST", ["minutes", "begin"]:
+                return 200, {"minute": await asyncio.to_thread(self._minutes.begin)}
             case "POST", ["schedules", group, name, "invocations"]:
                 try:
                     return 200, {"tasks": await asyncio.to_thread(self._schedules.fire, group, name)}

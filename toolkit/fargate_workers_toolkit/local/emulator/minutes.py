@@ -10,7 +10,9 @@ from fargate_workers_toolkit.local.clock import Clock
 logger = logging.getLogger("local.minutes")
 
 # Functions know the time by the wall clock: one must not begin in one minute there and read the clock in the next.
-TURN_SECONDS = 1.0
+# So much of the wall clock's minute must be left, in lengths of the longest beginning so far, whatever the machine.
+ROOM = 3
+LONGEST_ROOM_SECONDS = 30.0
 
 
 class Minutes:
@@ -29,6 +31,7 @@ class Minutes:
         self._at_end = at_end
         self._at_begin = at_begin
         self._lock = threading.Lock()
+        self._longest_beginning = 1.0
 
     def flow(self) -> None:
         """Let minutes pass by themselves, without end. One that took longer makes none after it shorter."""
@@ -43,18 +46,36 @@ class Minutes:
     def end(self) -> int:
         """End the minute that runs; return the one that runs now, when all that belongs to its beginning is done."""
         with self._lock:
-            for action in self._at_end:
-                _try(action)
-            self._clock.begin_minute(_after_the_turn())
-            for action in self._at_begin:
-                _try(action)
-            return self._clock.minute
+            self._finish()
+            return self._begin()
+
+    def finish(self) -> None:
+        """Do what happens at the end of the minute that runs; `begin` follows when its effects are there."""
+        with self._lock:
+            self._finish()
+
+    def begin(self) -> int:
+        """Begin the next minute after `finish`; return it, when all that belongs to its beginning is done."""
+        with self._lock:
+            return self._begin()
+
+    def _finish(self) -> None:
+        for action in self._at_end:
+            _try(action)
+
+    def _begin(self) -> int:
+        begun = _when_a_minute_has(min(ROOM * self._longest_beginning, LONGEST_ROOM_SECONDS))
+        self._clock.begin_minute(begun)
+        for action in self._at_begin:
+            _try(action)
+        self._longest_beginning = max(self._longest_beginning, time.time() - begun)
+        return self._clock.minute
 
 
-def _after_the_turn() -> float:
-    """The present, or the beginning of the wall clock's next minute where that is near."""
+def _when_a_minute_has(seconds: float) -> float:
+    """The present, or the beginning of the wall clock's next minute where less than so much is left of this one."""
     left = 60 - time.time() % 60
-    if left < TURN_SECONDS:
+    if left < seconds:
         time.sleep(left)
     return time.time()
 
