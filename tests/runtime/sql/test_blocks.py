@@ -13,6 +13,7 @@ from fargate_workers_runtime import Message, PostgresSettings, Retry
 from fargate_workers_runtime.sql import PostgresEffects
 from fargate_workers_runtime.testing import MemoryQueue, MemoryWorker
 from tests.doubles.postgres_server import WORKER, PostgresDatabase
+from tests.patience import PATIENCE
 from tests.runtime.sql.conftest import Pool, Work
 
 ORDER = {"id": "1", "amount": 5}
@@ -259,7 +260,7 @@ def test_a_deadlock_is_a_retry_and_no_failure(
             for row in rows:
                 connection.execute("UPDATE orders SET amount = amount + 1 WHERE id = %s", (row,))
                 if message.receive_count == 1 and row == rows[0]:
-                    both.wait(10)
+                    both.wait(PATIENCE)
 
     work(handle, ORDER, {"id": "2"}, concurrency=2)
     assert events(caplog).count("transaction_conflict") == 1

@@ -16,6 +16,7 @@ from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.doubles.postgres_server import PostgresDatabase
 from tests.faults.rig import until
+from tests.patience import PATIENCE
 from tests.runtime.sql.conftest import Pool, Work
 from tests.runtime.tcp_proxy import TcpProxy
 
@@ -61,7 +62,7 @@ class Running:
     def stop(self) -> str:
         """Stop it; its metrics."""
         self._worker.request_stop("the test is over")
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         return "".join(self.lines)
 
 
