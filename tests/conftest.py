@@ -42,28 +42,26 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
-class FoldersAndFiles(LoadScopeScheduling):
-    """With `--numprocesses`, a folder's tests stay in one process: they share servers, syntheses and the kernel.
+class Files(LoadScopeScheduling):
+    """With `--numprocesses`, a file's tests stay in one process, and so do those of files that share what is costly."""
 
-    Folders that would keep one process busy when the others have nothing left are shared out file by file.
-    """
-
-    BY_FILE = ("tests/app", "tests/faults", "tests/library", "tests/runtime", "tests/toolkit")
-
-    # Each starts dozens of workers at once: two of them beside each other starve what they start.
-    SWEEPS = ("tests/faults/test_kill.py", "tests/faults/test_pause.py", "tests/faults/test_stop.py")
+    SHARING = (
+        # One deployment of the sample.
+        ("tests/end_to_end/local/test_local_run.py", "tests/end_to_end/local/test_operations.py"),
+        # Both wheels, built and installed.
+        ("tests/checks/packaging/",),
+        # Steps that the first sweep has learned.
+        ("tests/faults/test_kill.py", "tests/faults/test_pause.py", "tests/faults/test_stop.py"),
+    )
 
     # Not by xdist's groups, which pytest 9.2 ignores: https://github.com/pytest-dev/pytest-xdist/issues/1386
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        folder = Path(file).parent.as_posix()
-        if file in self.SWEEPS:
-            return f"{folder}, sweeps"
-        return file if folder.startswith(self.BY_FILE) else folder
+        return next((sharing[0] for sharing in self.SHARING if file.startswith(sharing)), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FoldersAndFiles:
-    return FoldersAndFiles(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")
