@@ -20,6 +20,7 @@ from botocore.retries.standard import ExponentialBackoff
 
 from fargate_workers_runtime import Message, entry
 from fargate_workers_runtime.process.ticker import Ticker
+from fargate_workers_runtime.settings import Settings
 from tests.faults import clock
 from tests.faults.injector import Fault, Injector
 from tests.faults.steps import Steps
@@ -164,6 +165,11 @@ def be_quick() -> None:
         begin(ticker, name, seconds=min(seconds, _LOOK) if name in _BEATS else seconds, **action)
 
     Ticker.__init__ = often  # type: ignore[method-assign]
+
+
+def drain_for_a_second() -> None:
+    """Let a stop give up its handlers soon, and leave it the usual time for what comes after that."""
+    Settings.drain_seconds = 1.0  # type: ignore[assignment, misc]
 
 
 class _Listener(logging.Handler):

@@ -5,9 +5,9 @@ The steps are those that the worker of today takes: one that it takes tomorrow i
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from signal import SIGTERM, Signals
@@ -15,7 +15,7 @@ from typing import Self
 
 from moto.sqs.models import Message
 
-from tests.faults.program import CLAIM_REQUESTS
+from tests.faults.program import CLAIM_REQUESTS, drain_for_a_second
 from tests.faults.rig import ABSENT, Process, Rig, Server, Store, until
 
 #: Seconds. Longer than a run takes on any machine: a message is back because the test lets time pass. A stop waits
@@ -32,12 +32,13 @@ class Way:
 
     Attributes:
         does: What its handler does (program.py); None: the message is poison.
+        prepare: Called first in the process that takes it.
         requests: Those that it takes beside the claims'; the sweep must have met them.
     """
 
     does: str | None
     requests: Sequence[str]
-    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    prepare: Callable[[], None] | None = None
 
 
 WAYS = {
@@ -46,7 +47,7 @@ WAYS = {
     "failed once": Way(does="fail", requests=["ChangeMessageVisibilityBatch", "DeleteMessageBatch"]),
     "poison": Way(does=None, requests=["SendMessageBatch", "DeleteMessageBatch"]),
     # Its handler gets SIGTERM and does not end; a second later the message is handed back.
-    "given up": Way(does="stop", requests=["ChangeMessageVisibilityBatch"], variables={"STOP_TIMEOUT_SECONDS": "16"}),
+    "given up": Way(does="stop", requests=["ChangeMessageVisibilityBatch"], prepare=drain_for_a_second),
     "transacted": Way(does="transact", requests=["TransactWriteItems", "DeleteMessageBatch"]),
 }
 
@@ -209,7 +210,7 @@ class Sweep:
         rig.environment |= {"VISIBILITY_TIMEOUT_SECONDS": str(VISIBILITY), "AWS_ACCESS_KEY_ID": _access_key(rig.name)}
         self._rigs.append(rig)
         message = rig.send(does=way.does) if way.does else rig.send(text="{")
-        return rig, message, rig.start("first", **changes, **way.variables)
+        return rig, message, rig.start("first", prepare=way.prepare, **changes)
 
 
 def _access_key(name: str) -> str:
