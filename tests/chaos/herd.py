@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.chaos.history import History
 from tests.chaos.worker import Life, work
+from tests.patience import PATIENCE
 
 #: Seconds after which a process that was asked to stop gets its successor, as in a deployment.
 _OVERLAP = 1.5
@@ -178,7 +179,7 @@ class Herd:
 
 
 def _wait_until_stopped(process: Any) -> None:
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + PATIENCE
     while process.exitcode is None and time.monotonic() < deadline:
         if Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[-1].split()[0] == "T":
             return

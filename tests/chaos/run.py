@@ -19,6 +19,7 @@ from tests.chaos.plan import FAULTS, Attack, Step, attacks
 from tests.chaos.stand import ChaosStand
 from tests.chaos.weather import Outage
 from tests.faults.redis_rig import RedisRig
+from tests.patience import PATIENCE
 
 Store = Literal["dynamodb", "redis", "none"]
 _SERVICES = {"dynamodb": "DynamoDB", "redis": "Redis", "none": "none"}
@@ -202,7 +203,7 @@ class _Run:
 
         A queue that no longer gets shorter is left as it is; the verdict will say what is in it.
         """
-        patience = 4 * self._scene.visibility + self._scene.longest + 30
+        patience = 4 * self._scene.visibility + self._scene.longest + PATIENCE
         left, looked_at, progress_at, told_at = -1, 0.0, time.monotonic(), 0.0
         waiting = list(plan)
         self._send(min(1, waiting[0].at + _AHEAD) if waiting else 1)

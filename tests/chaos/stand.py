@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.worker.stand import CLIENT
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -39,7 +40,7 @@ class ChaosStand:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.communicate(timeout=10)  # closing its standard input ends it
+        self._server.communicate(timeout=PATIENCE)  # closing its standard input ends it
 
     @property
     def client(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ _SMALL = {
     "visibility": 5,
     "max_attempts": 3,
     "longest": 2.0,
-    "limit": 150.0,
+    "limit": 900.0,
     "seed": _SEED,
 }
 

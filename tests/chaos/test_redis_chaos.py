@@ -25,7 +25,7 @@ def _scene(kind: Kind) -> Scene:
         pace=0.1,
         visibility=4,
         freeze=5.0,
-        limit=150,
+        limit=900,
     )
 
 

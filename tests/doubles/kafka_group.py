@@ -9,9 +9,7 @@ from fargate_workers_runtime.brokers.kafka import KafkaBroker, KafkaSettings
 from fargate_workers_runtime.brokers.kafka.reader import Reader
 from fargate_workers_runtime.brokers.kafka.records import Records
 from tests.doubles.kafka_servers import KafkaServer, Sender
-
-#: How long a group may take until each partition has a member that has fetched everything, in seconds.
-_PATIENCE = 60.0
+from tests.patience import PATIENCE
 
 
 class Member(KafkaBroker):
@@ -106,7 +104,7 @@ class Group:
     def settle(self) -> None:
         """Wait until each member has a partition, and each partition a member, which has fetched what was sent."""
         self.sender.flush()
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + PATIENCE
         while not self._settled():
             assert time.monotonic() < until, [member.positions for member in self._members]
             time.sleep(0.005)  # a poll's pace

@@ -21,9 +21,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fargate_workers_runtime.brokers.kafka.settings import GroupProtocol
-
-#: How long a server has to begin, and a request to end, in seconds.
-_PATIENCE = 30.0
+from tests.patience import PATIENCE
 
 #: How long Tansu has to end by itself, in seconds: while consumers are connected, it does not. Nothing is lost by it.
 _LAST_SECONDS = 0.3
@@ -63,20 +61,20 @@ class KafkaServer:
         if self.group_protocol == "classic":
             admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
             made = admin.create_topics([NewTopic(numbered, num_partitions=partitions, replication_factor=1)])
-            made[numbered].result(_PATIENCE)
+            made[numbered].result(PATIENCE)
         else:  # created by being asked for
-            Producer({"bootstrap.servers": self.servers}).list_topics(numbered, timeout=_PATIENCE)
+            Producer({"bootstrap.servers": self.servers}).list_topics(numbered, timeout=PATIENCE)
         return numbered
 
     def committed(self, group: str, topic: str, *, partitions: int = 4) -> list[tuple[int, str]]:
         """The offset and the metadata of the group's last commit of each partition."""
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": group, "log_level": 0})
         places = [TopicPartition(topic, number) for number in range(partitions)]
-        answers = consumer.committed(places, timeout=_PATIENCE)
+        answers = consumer.committed(places, timeout=PATIENCE)
         consumer.close()
         return [(each.offset, each.metadata or "") for each in answers]
 
-    def records(self, topic: str, *, many: int = 10**9, partitions: int = 4, idle: float = _PATIENCE) -> list[Any]:
+    def records(self, topic: str, *, many: int = 10**9, partitions: int = 4, idle: float = PATIENCE) -> list[Any]:
         """The first `many` records of a topic, as the client has them; fewer if no more come in `idle` seconds."""
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reads-all", "log_level": 0})
         consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
@@ -114,7 +112,7 @@ class Sender:
 
     def flush(self) -> None:
         """Wait until everything has arrived."""
-        assert self._producer.flush(_PATIENCE) == 0
+        assert self._producer.flush(PATIENCE) == 0
 
     def _arrived(self, error: object, message: Any) -> None:
         assert error is None, error
@@ -125,7 +123,7 @@ class Sender:
 def mock_kafka(*, group_protocol: GroupProtocol = "consumer") -> Iterator[KafkaServer]:
     """The mock of librdkafka, for as long as the block lasts; other processes may use it, too."""
     owner = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced", "log_level": 0})
-    (broker,) = owner.list_topics(timeout=_PATIENCE).brokers.values()
+    (broker,) = owner.list_topics(timeout=PATIENCE).brokers.values()
     yield KafkaServer(
         servers=f"{broker.host}:{broker.port}", port=broker.port, group_protocol=group_protocol, session_timeout=6
     )
@@ -192,7 +190,7 @@ def free_port() -> int:
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         assert process.poll() is None, "Tansu ended at its start"
         try:

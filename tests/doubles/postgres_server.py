@@ -31,6 +31,7 @@ import trustme
 
 from benchmarks.valkey import free_port
 from fargate_workers_toolkit.commands.database import schema
+from tests.patience import PATIENCE
 
 #: Another process may take a port between its choice and the server's start.
 _TRIES = 5
@@ -181,7 +182,7 @@ class PostgresServer:
             cwd=self._folder,
             **self._identity,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while True:
             if process.poll() is not None:
                 raise ChildProcessError((self._folder / "log").read_text())

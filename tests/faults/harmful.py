@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.rig import Rig, until
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +55,7 @@ class Harmful:
 
     def logged(self) -> list[dict[str, Any]]:
         """What it wrote to standard output from its start to its end; every line must be JSON."""
-        out, _ = self._process.communicate(timeout=30)
+        out, _ = self._process.communicate(timeout=PATIENCE)
         return [json.loads(line) for line in out.splitlines()]
 
     @property

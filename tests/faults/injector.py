@@ -42,7 +42,7 @@ class Fault:
         kind: `error`, `throttle`, `skewed`: AWS refuses. `timeout`: it does not answer. `late`: the
             request takes a second on its way. `partial`: the first entry of a
             batch fails through no fault of the sender; `refused`: through the sender's. `duplicate`: every message
-            received comes twice; `replay`: once more with the next answer; `reverse`: in reverse order.
+            received comes twice; `replay`: once more with each later answer; `reverse`: in reverse order.
         calls: Which calls, counted from 1; those that botocore repeats count anew. Default: all.
         during: Only while this file exists.
     """
@@ -125,7 +125,8 @@ class Injector:
             elif kind == "duplicate":
                 parsed["Messages"] = [each for message in messages for each in (message, message)]
             else:
-                parsed["Messages"], self._received = [*messages, *self._received], messages
+                parsed["Messages"] = [*messages, *self._received]
+                self._received += messages
 
 
 def _answer(url: str, status: int, content: dict[str, str]) -> AWSResponse:

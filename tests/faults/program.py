@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
+from typing import Any
 
 import boto3
 import botocore.session
@@ -19,11 +20,18 @@ from botocore.retries.standard import ExponentialBackoff
 
 from fargate_workers_runtime import Message
 from fargate_workers_runtime.entry_points import run
+from fargate_workers_runtime.process.ticker import Ticker
+from fargate_workers_runtime.settings import Settings
+from tests.faults import clock
 from tests.faults.injector import Fault, Injector
 from tests.faults.steps import Steps
+from tests.patience import PATIENCE
 
 #: The requests that reach a store of claims, whichever it is.
 CLAIM_REQUESTS = ("UpdateItem", "EVALSHA", "EVAL")
+
+# Seconds between two looks whether a heartbeat is due, and the threads that look.
+_LOOK, _BEATS = 0.4, ("heartbeat", "claims", "releases")
 
 # A client's service model is 0.2 s of work to read. Processes are forked from one that has read them.
 _MODELS = Loader()
@@ -56,6 +64,7 @@ def work(plan: Plan) -> None:
     os.environ.update(plan.environment)
     os.dup2(os.open(plan.folder / f"{plan.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     sys.stdout = os.fdopen(1, "w", buffering=1)
+    clock.follow(plan.folder)
     be_quick()
     if plan.prepare:
         plan.prepare()
@@ -78,8 +87,9 @@ def session() -> boto3.Session:
 class _Handler:
     """Does what the words in a message's `does` say, and then its effect: a line in a file.
 
-    `amid`: wait until a heartbeat has begun. `beat`: last for a whole one. `hold`: wait while a file of that name is
-    there. `fail` at the first delivery. `stop` the process. `transact` the effect: count it in a transaction.
+    `late`: let the time pass until a heartbeat is due. `amid`: wait until one has begun. `beat`: last for a whole one.
+    `hold`: wait while a file of that name is there. `fail` at the first delivery. `stop` the process. `transact` the
+    effect: count it in a transaction.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -97,6 +107,8 @@ class _Handler:
         self._append("history", f"begun {message.body['order_id']} {message.receive_count}")
         self._steps.reach("handler", "begun")
         does = message.body.get("does", "").split()
+        if "late" in does:
+            clock.advance(self._plan.folder, 0.7 * int(self._plan.environment["VISIBILITY_TIMEOUT_SECONDS"]))
         if "amid" in does:
             _wait(lambda: self._injector.requests["ChangeMessageVisibilityBatch"] > 0, seconds=60)
         if "fail" in does and message.receive_count == 1:
@@ -133,7 +145,7 @@ class _Handler:
         os.kill(os.getpid(), self._plan.sends)
         # The step goes on when the shutdown has begun, not before; the main thread is the one that begins it.
         if self._plan.sends == SIGTERM and threading.current_thread() is not threading.main_thread():
-            self._stopping.wait(10)
+            self._stopping.wait(PATIENCE)
 
     def _append(self, name: str, line: str) -> None:
         with (self._plan.folder / name).open("a") as file:
@@ -141,10 +153,24 @@ class _Handler:
 
 
 def be_quick() -> None:
-    """Let pauses be drawn from the lower end of their ranges: what happens is the same, and a test need not wait."""
+    """Let pauses be drawn from the lower end of their ranges, and heartbeats look often whether one is due.
+
+    What happens is the same, and a test need not wait.
+    """
     random.uniform = lambda least, most: least + (most - least) / 10  # type: ignore[assignment]
     delay = ExponentialBackoff.delay_amount
     ExponentialBackoff.delay_amount = lambda backoff, context: delay(backoff, context) / 10  # type: ignore[method-assign]
+    begin = Ticker.__init__
+
+    def often(ticker: Ticker, name: str, *, seconds: float, **action: Any) -> None:
+        begin(ticker, name, seconds=min(seconds, _LOOK) if name in _BEATS else seconds, **action)
+
+    Ticker.__init__ = often  # type: ignore[method-assign]
+
+
+def drain_for_a_second() -> None:
+    """Let a stop give up its handlers soon, and leave it the usual time for what comes after that."""
+    Settings.drain_seconds = 1.0  # type: ignore[assignment, misc]
 
 
 class _Listener(logging.Handler):

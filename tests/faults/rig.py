@@ -10,17 +10,19 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
+import redis
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
+from tests import patience
+from tests.faults import clock
 from tests.faults.program import Plan, session, work
 
 REGION = "eu-west-1"
@@ -31,19 +33,19 @@ VISIBILITY = 5
 
 Store = Literal["none", "dynamodb", "redis"]
 
+#: The access keys of processes to which the server gives no message, whatever their open polls ask for.
+ABSENT: set[str] = set()
+
 _fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload([work.__module__])
+_fork.set_forkserver_preload(["tests.faults.preload"])
 
 # Starting a child and asking how one ended touch the same list, and multiprocessing does not guard it.
 _children = threading.Lock()
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds; fail after thirty seconds: many processes share the machine."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within thirty seconds"
-        time.sleep(0.03)  # a poll's pace, not a wait for something to have happened
+    """Wait until a condition holds; many processes share the machine, and a slower poll leaves it to them."""
+    patience.until(condition, every=0.03)
 
 
 class Server:
@@ -182,6 +184,16 @@ class Rig:
         for process in self.processes:
             process.send(signal.SIGKILL)
             process.ended()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so many seconds pass: for the queue, the claims in Redis, and the clocks of the processes."""
+        clock.advance(self.folder, seconds)
+        milliseconds = round(seconds * 1000)
+        for message in self.messages:
+            message.visible_at -= milliseconds
+        claims = redis.Redis(port=self.server.redis_port)
+        for key in claims.scan_iter(f"claim:{{{self.name}#*"):
+            claims.hincrby(key, "lu", -milliseconds)
 
     @property
     def messages(self) -> list[Message]:

@@ -5,9 +5,9 @@ The steps are those that the worker of today takes: one that it takes tomorrow i
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from signal import SIGTERM, Signals
@@ -15,11 +15,15 @@ from typing import Self
 
 from moto.sqs.models import Message
 
-from tests.faults.program import CLAIM_REQUESTS
-from tests.faults.rig import Process, Rig, Server, Store, until
+from tests.faults.program import CLAIM_REQUESTS, drain_for_a_second
+from tests.faults.rig import ABSENT, Process, Rig, Server, Store, until
 
-#: Runs under way at the same time; each waits for most of its time.
-_WIDTH = 48
+#: Seconds. Longer than a run takes on any machine: a message is back because the test lets time pass. A stop waits
+#: longer than the two thirds of it after which a heartbeat is due.
+VISIBILITY = 90
+
+#: Runs under way at the same time. None waits for a lease, so more would only be slower, each of them.
+_WIDTH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +32,22 @@ class Way:
 
     Attributes:
         does: What its handler does (program.py); None: the message is poison.
+        prepare: Called first in the process that takes it.
         requests: Those that it takes beside the claims'; the sweep must have met them.
     """
 
     does: str | None
     requests: Sequence[str]
-    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    prepare: Callable[[], None] | None = None
 
 
 WAYS = {
     "handled": Way(does="work", requests=["DeleteMessageBatch"]),
-    "handled for long": Way(does="beat", requests=["ChangeMessageVisibilityBatch", "DeleteMessageBatch"]),
+    "handled for long": Way(does="late beat", requests=["ChangeMessageVisibilityBatch", "DeleteMessageBatch"]),
     "failed once": Way(does="fail", requests=["ChangeMessageVisibilityBatch", "DeleteMessageBatch"]),
     "poison": Way(does=None, requests=["SendMessageBatch", "DeleteMessageBatch"]),
     # Its handler gets SIGTERM and does not end; a second later the message is handed back.
-    "given up": Way(does="stop", requests=["ChangeMessageVisibilityBatch"], variables={"STOP_TIMEOUT_SECONDS": "16"}),
+    "given up": Way(does="stop", requests=["ChangeMessageVisibilityBatch"], prepare=drain_for_a_second),
     "transacted": Way(does="transact", requests=["TransactWriteItems", "DeleteMessageBatch"]),
 }
 
@@ -59,7 +64,7 @@ class Run:
     Attributes:
         delivered: How often the message had been delivered when it came.
         exit_code: The first process's.
-        ended_at: When that had ended.
+        ended_at: When that had certainly ended, and `back_at` was known.
         back_at: When the queue would then show the message again; None if it was gone.
     """
 
@@ -111,27 +116,31 @@ class Run:
         return any(step.startswith(record) and step.endswith("answered") for step in after)
 
     @property
-    def met_at(self) -> float:
-        """When the signal was sent."""
-        met_at = self.first.signalled_at()
-        assert met_at
-        return met_at
-
-    @property
     def deliveries(self) -> int:
         return self.message.approximate_receive_count
 
     def wait_for_the_end(self) -> None:
         """Of the first process."""
         self.exit_code = self.first.ended()
-        self.ended_at = time.time()
         self.back_at = None if self.rig.empty else self.message.visible_at / 1000
+        self.ended_at = time.time()
 
     def go_on(self) -> None:
-        """Let another process do what is left."""
-        if not self.rig.empty:
-            self.rig.start("second", RECEIVE_WAIT_SECONDS="20")
-            until(lambda: self.rig.empty)
+        """Let another process do what is left, as soon as the queue shows it, while the first is away."""
+        if self.rig.empty:
+            return
+        away, before = self.rig.environment["AWS_ACCESS_KEY_ID"], self.deliveries
+        ABSENT.add(away)
+        self.rig.pass_time(max(0.0, self.message.visible_at / 1000 - time.time()))
+        self.rig.start("second", RECEIVE_WAIT_SECONDS="20", AWS_ACCESS_KEY_ID=_access_key("second"))
+
+        def ended() -> bool:
+            if not self.message.visible and self.deliveries == before:
+                self.message.visible_at = 0  # a heartbeat of the first has arrived only now
+            return self.rig.empty
+
+        until(ended)
+        ABSENT.discard(away)
 
 
 class Sweep:
@@ -147,7 +156,7 @@ class Sweep:
         self._then = then
         self._numbers = count()
         self._rigs: list[Rig] = []
-        self._learners = ThreadPoolExecutor(len(cases))
+        self._learners = ThreadPoolExecutor(_WIDTH)
         self._runners = ThreadPoolExecutor(_WIDTH)
         self._learned: dict[Case, Future[list[Future[Run]]]] = {}
 
@@ -198,6 +207,12 @@ class Sweep:
     def _begin(self, case: Case, **changes: object) -> tuple[Rig, Message, Process]:
         way, claims = WAYS[case[0]], case[1]
         rig = Rig(self._server, self._folder / str(next(self._numbers)), claims=claims)
+        rig.environment |= {"VISIBILITY_TIMEOUT_SECONDS": str(VISIBILITY), "AWS_ACCESS_KEY_ID": _access_key(rig.name)}
         self._rigs.append(rig)
         message = rig.send(does=way.does) if way.does else rig.send(text="{")
-        return rig, message, rig.start("first", **changes, **way.variables)
+        return rig, message, rig.start("first", prepare=way.prepare, **changes)
+
+
+def _access_key(name: str) -> str:
+    """Of the form that AWS's have, which the server looks for."""
+    return name.upper()[:20].ljust(20, "0")

@@ -65,7 +65,7 @@ def test_credentials_that_run_out_are_refreshed_as_soon_as_their_endpoint_answer
     until(lambda: rig.empty)
     assert agent.asked > 1
     agent.answers = False
-    until(lambda: worker.logged().count("receive_failed") == 2)
+    until(lambda: worker.logged().count("receive_failed") >= 2)
     assert {line["error"] for line in worker.log() if "error" in line} == {"CredentialRetrievalError"}
     message = rig.send("2")
     agent.answers = True

@@ -5,8 +5,8 @@ from signal import SIGKILL
 
 import pytest
 
-from tests.faults.rig import VISIBILITY, Server
-from tests.faults.sweep import Case, Run, Sweep
+from tests.faults.rig import Server
+from tests.faults.sweep import VISIBILITY, Case, Run, Sweep
 
 CASES: list[Case] = [
     ("handled", "none"),
@@ -48,7 +48,7 @@ def test_a_killed_worker_loses_nothing_and_its_message_is_back_within_the_visibi
 ) -> None:
     for run in sweep.runs(case):
         assert run.exit_code == -SIGKILL, run
-        assert run.back_at is None or run.back_at <= run.met_at + VISIBILITY + 1, run
+        assert run.back_at is None or run.back_at <= run.ended_at + VISIBILITY, run
         # The next delivery finds the claim free: it is the one that ends the message.
         assert run.deliveries <= _OWN_DELIVERIES.get(case[0], 1) + 1 or not run.certain, run
         if case[0] == "poison":

@@ -9,6 +9,7 @@ import pytest
 from fargate_workers_runtime.redis.cache_breaker import CacheBreaker
 from fargate_workers_runtime.redis.read_through_cache import ReadThroughCache
 from tests.faults.redis_rig import RedisRig
+from tests.patience import PATIENCE
 
 
 class Clock:
@@ -34,12 +35,15 @@ class CountingBreaker(CacheBreaker):
 
 
 class Reader:
-    """A cache as a worker has it, and its loads."""
+    """A cache as a worker has it, and its loads.
 
-    def __init__(self, rig: RedisRig) -> None:
+    It waits long for an answer, since on a busy machine each may be late; with `timeout=0.1`, as long as a worker's.
+    """
+
+    def __init__(self, rig: RedisRig, *, timeout: float = PATIENCE) -> None:
         self.loads = 0
         self.clock = Clock()
-        self.client = rig.connect(timeout=0.1, retries=0)
+        self.client = rig.connect(timeout=timeout, retries=0)
         self.cache = ReadThroughCache(self.client, name="customers", load=self._load, seconds=60)
         self.breaker = self.cache.breaker = CountingBreaker(self.clock)
 
@@ -94,7 +98,7 @@ def test_a_cache_that_goes_away_during_a_load_costs_nothing_but_the_copy(rig: Re
 @pytest.mark.fault(30)
 @pytest.mark.parametrize("slow", [1.0, 0.5])
 def test_a_slow_cache_takes_no_more_than_a_tenth_of_the_throughput(rig: RedisRig, slow: float) -> None:
-    reader = Reader(rig)
+    reader = Reader(rig, timeout=0.1)
     assert reader.client.connection_pool.connection_kwargs["socket_timeout"] <= 0.1
     chance = random.Random(1)
     reads = 2_000
@@ -108,8 +112,8 @@ def test_a_slow_cache_takes_no_more_than_a_tenth_of_the_throughput(rig: RedisRig
 
 @pytest.mark.fault(30)
 def test_a_cache_that_swallows_everything_is_asked_three_times_and_then_every_five_seconds(rig: RedisRig) -> None:
-    reader = Reader(rig)
-    reader.get()
+    Reader(rig).get()
+    reader = Reader(rig, timeout=0.1)
     rig.proxy.black_hole()
     for _ in range(50):
         reader.get()
@@ -152,7 +156,7 @@ def test_a_load_whose_lock_was_evicted_is_not_kept(rig: RedisRig) -> None:
         rig.direct.delete(lock)
         return 5
 
-    cache = ReadThroughCache(rig.connect(timeout=0.1, retries=0), name="n", load=load, seconds=60)
+    cache = ReadThroughCache(rig.connect(timeout=PATIENCE, retries=0), name="n", load=load, seconds=60)
     assert cache.get("key") == 5
     assert rig.direct.keys() == []
 

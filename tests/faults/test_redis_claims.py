@@ -24,6 +24,7 @@ from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.faults.redis_rig import RedisRig
 from tests.faults.rig import until
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -61,12 +62,12 @@ class Running:
 
     def _handle(self, message: Message) -> None:
         self.begun[message.body["order_id"]] += 1
-        assert self.may_go_on.wait(30)
+        assert self.may_go_on.wait(PATIENCE)
         self.effects[message.body["order_id"]] += 1
 
     def stop(self) -> int:
         self._worker.request_stop("the test is over")
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         return self._exit_codes[0]
 
     @property

@@ -12,6 +12,7 @@ import pytest
 from fargate_workers_runtime.entry_points.task import LEASE_SECONDS, Task, run_claimed
 from fargate_workers_runtime.testing import Clock, MemoryClaims
 from tests.faults.rig import Rig, until
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "runtime" / "programs" / "slow_task.py"
@@ -49,7 +50,7 @@ def start(rig: Rig) -> Iterator[Start]:
 
 def event(process: "subprocess.Popen[str]") -> str:
     """The one event that it logged."""
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=PATIENCE)
     (line,) = out.splitlines()
     return line.partition('"event": "')[2].partition('"')[0]
 

@@ -11,6 +11,7 @@ import pytest
 from tests.doubles.postgres_server import WORKER, PostgresDatabase, postgres_server
 from tests.faults.rig import Process, Rig, Server, until
 from tests.faults.sql_program import STEPS, go_on, work_with_sql
+from tests.patience import PATIENCE
 from tests.runtime.tcp_proxy import TcpProxy
 
 #: Those that need the others at the same time come first.
@@ -61,7 +62,7 @@ class Run:
             self.proxy.reset()
             self.proxy.heal()
         elif self.fault == "primary restarted":
-            self.crash.wait(60)
+            self.crash.wait(PATIENCE)
         go_on(self.rig.folder)
         if self.fault in _SIGNALS:
             self.exit_code = first.ended()

@@ -22,9 +22,6 @@ CASES: list[Case] = [
 #: The longest that a first failure waits for its second attempt, in seconds.
 _BACK_OFF = 2
 
-#: Beyond the longest handler, what a stop may take, in seconds: the poll that is open is waited for.
-_MOST_BEYOND_THE_HANDLER = 20
-
 
 @pytest.fixture(scope="module")
 def sweep(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
@@ -42,7 +39,6 @@ def _go_on(run: Run) -> None:
 def test_a_stop_at_any_step_leaves_nothing_hidden_and_nothing_done_twice(sweep: Sweep, case: Case) -> None:
     for run in sweep.runs(case):
         assert run.exit_code == 0, run
-        assert run.ended_at <= run.met_at + _MOST_BEYOND_THE_HANDLER, run
         hidden_for = 0 if run.back_at is None else run.back_at - run.ended_at
         assert hidden_for <= (_BACK_OFF if case[0] == "failed once" else 0), run
         assert run.back_at is None or not run.effect_made, run  # the acknowledgement was sent

@@ -1,7 +1,6 @@
 """What the runtime's tests share: a mocked AWS, and a wait that ends."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from moto import mock_aws
 
 from fargate_workers_runtime.function.fed_worker import FedWorker
 from tests.doubles.kafka_servers import end_shared
+from tests.patience import until
 
 for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
     os.environ.setdefault(name, "testing")
@@ -26,15 +26,8 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def eventually() -> Eventually:
-    """Wait until a condition holds; fail after ten seconds."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen within ten seconds"
-            time.sleep(0.005)  # a poll's pace, not a wait for something to have happened
-
-    return wait
+    """Wait until a condition holds."""
+    return until
 
 
 @pytest.fixture

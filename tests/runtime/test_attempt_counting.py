@@ -16,6 +16,7 @@ from fargate_workers_runtime.pipeline.settling.outcome import Letter
 from fargate_workers_runtime.pipeline.settling.settler import Settler
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import Clock, MemoryQueue
+from tests.patience import PATIENCE
 
 SETTINGS = Settings(worker_name="test", receive_wait=0, health_file=None, concurrency=1, max_attempts=4)
 
@@ -103,7 +104,7 @@ def test_a_message_that_is_another_readers_does_not_begin() -> None:
     handled: list[Message] = []
     worker = threading.Thread(target=run_once, args=(handled.append,), kwargs={"queue": queue, "settings": SETTINGS})
     worker.start()
-    worker.join(30)
+    worker.join(PATIENCE)
     assert handled == []
     assert queue.hidden == 1  # neither acknowledged nor released
 

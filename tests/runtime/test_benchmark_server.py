@@ -20,6 +20,7 @@ from fargate_workers_runtime.errors import PoisonMessage
 from fargate_workers_runtime.handlers.gate import Gate
 from tests.doubles.counting_dynamodb import ConditionFailedError, Table, condition
 from tests.doubles.counting_sqs import Queue
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -165,7 +166,7 @@ def test_a_long_poll_is_one_request_and_ends_when_a_message_arrives(
     eventually(lambda: queue.counters()["requests"])
 
     sqs.send_message(QueueUrl=queue.url, MessageBody="héllo", MessageAttributes={})
-    poll.join(timeout=10)
+    poll.join(PATIENCE)
 
     (message,) = received[0]["Messages"]
     assert message["Body"] == "héllo"

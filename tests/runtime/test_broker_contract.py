@@ -29,6 +29,7 @@ from tests.doubles.aws_server import Server
 from tests.doubles.event_source import event_of
 from tests.doubles.kafka_group import Group, header
 from tests.doubles.kafka_servers import KafkaServer, mock_kafka, shared_tansu
+from tests.patience import PATIENCE
 
 #: Seconds. SQS gives the moment of the first delivery in whole milliseconds.
 ROUNDING = 0.01
@@ -152,7 +153,7 @@ def served(
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(opening, loop).result(timeout=30)
+    asyncio.run_coroutine_threadsafe(opening, loop).result(PATIENCE)
     clock, clients = Clock(), list[Any]()
     live, dead = server.queues(ordered=ordered, clock=clock)
 
@@ -165,9 +166,9 @@ def served(
     finally:
         for each in clients:
             each.close()
-        asyncio.run_coroutine_threadsafe(_end_all(), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(_end_all(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(PATIENCE)
         loop.close()
 
 
@@ -347,7 +348,7 @@ class TestBroker:
         waiting = threading.Thread(target=lambda: came.extend(rig.broker.receive(10, wait=20, lease=LEASE)))
         waiting.start()
         rig.fill("a")
-        waiting.join(60)
+        waiting.join(PATIENCE)
         assert texts(came) == ["a"]
 
     def test_readers_at_once_share_the_messages(self, rig: Rig) -> None:
@@ -364,7 +365,7 @@ class TestBroker:
         for each in readers:
             each.start()
         for each in readers:
-            each.join(60)
+            each.join(PATIENCE)
         assert texts(taken[0] + taken[1]) == sorted(sent)
 
     # Leases

@@ -22,6 +22,7 @@ from fargate_workers_runtime.pipeline.settling.settler import Settler
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import Clock, MemoryQueue
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -170,9 +171,9 @@ def test_one_reader_is_not_joined_by_others_where_it_is_enough(one_reader: bool,
     worker = Worker(handle, gate=Gate(), broker=Plentiful(capable_of={"one_reader": one_reader}), settings=settings)
     thread = threading.Thread(target=worker.run)
     thread.start()
-    assert done.wait(30)
+    assert done.wait(PATIENCE)
     worker.request_stop("test")
-    thread.join(60)
+    thread.join(PATIENCE)
     assert seen == readers
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from fargate_workers_runtime.process.starting import know_region
 from fargate_workers_runtime.process.supervisor import _LIFELINE, end_with_parent
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -114,7 +115,12 @@ threading.Thread(target=handle).start() if sys.argv[1] == "thread" else handle()
 @pytest.mark.parametrize(("of", "said"), [("thread", ["-15 set()"]), ("main", ["-15 set()", "0"])])
 def test_children_of_a_handler_die_of_signals_as_in_any_program(of: str, said: list[str]) -> None:
     gone = subprocess.run(
-        [sys.executable, "-c", CHILDREN, of], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", CHILDREN, of],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert gone.stdout.splitlines() == said
 
@@ -135,7 +141,7 @@ def test_a_process_that_is_stopped_while_it_imports_has_not_failed(variables: di
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == code
 
 

@@ -15,6 +15,7 @@ from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryClaims
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 from tests.runtime.test_broker_contract import BROKERS, ORDERED, SERVED, Rig, rig_of, sqs_by_moto
 
 SCHEMA = {"properties": {"id": {"type": "string"}}, "required": ["id", "does"]}
@@ -66,7 +67,7 @@ class Handler:
                 raise ValueError("every attempt fails")
             case "run long":
                 self.slow_runs.set()
-                assert self.slow_ends.wait(60)
+                assert self.slow_ends.wait(PATIENCE)
             case _:
                 pass
         self.done.append(order)
@@ -198,7 +199,7 @@ def running(of: Worker) -> Iterator[threading.Thread]:
         yield thread
     finally:
         of.request_stop("the test is over")
-        thread.join(60)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
@@ -207,11 +208,11 @@ def test_a_stop_amid_work_ends_what_runs_and_releases_what_does_not(rig: Rig) ->
     handle = Handler()
     stopped = worker(rig, handle, concurrency=1)
     with running(stopped) as thread:
-        assert handle.slow_runs.wait(60)
+        assert handle.slow_runs.wait(PATIENCE)
         send(rig, "work", "o-2")
         stopped.request_stop("SIGTERM")
         handle.slow_ends.set()
-        thread.join(60)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
     assert handle.done[0] == "o-1"
     drain(rig, handle, until=lambda: len(handle.done) == 2)
@@ -222,7 +223,7 @@ def test_a_slow_handler_keeps_its_message(rig: Rig) -> None:
     send(rig, "run long", "o-1")
     handle = Handler()
     with running(worker(rig, handle)):
-        assert handle.slow_runs.wait(60)
+        assert handle.slow_runs.wait(PATIENCE)
         handle.slow_ends.set()
     assert handle.begun == handle.done == ["o-1"]
     rig.advance(LONGEST_BACK_OFF)

@@ -173,7 +173,7 @@ almost_envelope = st.recursive(
 
 
 @given(any_text | almost_json | almost_envelope)
-@settings(max_examples=600, deadline=1000)
+@settings(max_examples=600)
 def test_whatever_arrives_is_a_message_nothing_or_poison(text: str) -> None:
     for gate in (Gate(), Gate(SCHEMA, idempotency_key="/order_id")):
         try:

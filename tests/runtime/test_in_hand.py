@@ -18,6 +18,7 @@ from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -52,7 +53,7 @@ class Running:
 
     def stop(self) -> None:
         self.worker.request_stop("the test is over")
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the worker did not stop"
 
     def _run(self) -> None:
@@ -210,7 +211,7 @@ def test_a_stop_hands_a_waiting_group_back_in_order_the_first_with_the_rest_of_i
 
     queue = group(*range(4))
     with Running(handle, queue) as running:
-        assert began.wait(5)
+        assert began.wait(PATIENCE)
         eventually(lambda: running.worker.inbox.parked)
         running.stop()
     seconds = {received.text: seconds for received, seconds in queue.released}
@@ -225,12 +226,12 @@ def test_a_stop_amid_a_groups_first_gives_the_rest_back_at_once_and_locked_behin
 
     def handle(message: Message) -> None:
         began.set()
-        release.wait(10)
+        release.wait(PATIENCE)
 
     queue = group(*range(4))
     running = Running(handle, queue)
     with running:
-        assert began.wait(5)
+        assert began.wait(PATIENCE)
         running.worker.request_stop("SIGTERM")
         eventually(lambda: queue.hidden == 1)
         assert queue.receive(10, wait=0, lease=30) == []
@@ -244,11 +245,11 @@ def test_a_handler_that_outlives_the_drain_leaves_nothing_of_its_group_hidden(mo
 
     def hang(_message: Message) -> None:
         began.set()
-        release.wait(10)
+        release.wait(PATIENCE)
 
     queue = group(*range(5))
     with Running(hang, queue):
-        assert began.wait(5)
+        assert began.wait(PATIENCE)
     assert queue.hidden == 0
     release.set()
 
@@ -297,7 +298,7 @@ def test_a_group_goes_on_when_its_poison_is_in_the_dead_letter_queue_and_not_bef
 
     monkeypatch.setattr(queue, "dead_letter", slow)
     with Running(handle, queue):
-        assert tried.wait(5)
+        assert tried.wait(PATIENCE)
         assert seen == []
         open_now.set()
         eventually(lambda: queue.empty)
@@ -345,7 +346,7 @@ def test_a_duplicate_beside_a_long_job_waits_in_hand_and_spends_no_delivery(
     queue = MemoryQueue([{"id": "1"}], max_receive_count=3)
     with Running(lambda _message: None, queue, claims, max_receive_count=3):
         for _ in range(20):
-            assert looks.acquire(timeout=5)
+            assert looks.acquire(timeout=PATIENCE)
         assert queue.stored[0].receive_count == 1
         claims.complete("1", owner="the long job")
         eventually(lambda: queue.empty)
@@ -397,7 +398,7 @@ def test_what_the_queue_would_give_up_is_attempted_before_a_stop_ends(eventually
 
     def handle(message: Message) -> None:
         began.set()
-        release.wait(10)
+        release.wait(PATIENCE)
         seen.append(message.body["id"])
 
     queue = group(*range(4))
@@ -405,9 +406,9 @@ def test_what_the_queue_would_give_up_is_attempted_before_a_stop_ends(eventually
         received = queue.receive(10, wait=0, lease=30)
         queue.release([(each, 0) for each in received])
     with Running(handle, queue, concurrency=4, max_receive_count=3, receive_wait=1) as running:
-        assert began.wait(5)
+        assert began.wait(PATIENCE)
         running.worker.request_stop("SIGTERM")
-        assert running.worker.stopping.wait(5)
+        assert running.worker.stopping.wait(PATIENCE)
         release.set()
     assert seen == ["0", "1", "2", "3"]
     eventually(lambda: queue.empty)

@@ -18,6 +18,7 @@ from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -111,10 +112,10 @@ def test_a_suspect_waits_for_what_runs_and_whatever_else_comes_is_handed_back() 
     while isolation.alone is None:
         suspect.join(0.001)
     for other in (begins(isolation, turns), begins(isolation, turns, "second")):
-        other.join(5)
+        other.join(PATIENCE)
     assert turns == ["release", "release"]
     isolation.end()
-    suspect.join(5)
+    suspect.join(PATIENCE)
     assert turns == ["release", "release", "now"]
     assert isolation.begin() == "now"
 
@@ -128,7 +129,7 @@ def test_what_the_queue_would_give_up_waits_for_the_suspect_instead() -> None:
     last.join(0.02)
     assert turns == []
     isolation.end("first")
-    last.join(5)
+    last.join(PATIENCE)
     assert turns == ["now"]
 
 
@@ -147,7 +148,7 @@ def test_what_the_queue_would_give_up_begins_in_its_order_one_alone_after_the_ot
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(5)
+            thread.join(PATIENCE)
         assert began == ["a", "b", "c"]
 
 
@@ -200,7 +201,7 @@ def test_only_one_that_died_twice_waits_for_what_another_claim_holds_up_and_not_
     thread.join(0.05)
     assert turns == []
     now[0] = 60
-    thread.join(5)
+    thread.join(PATIENCE)
     assert turns == ["now"]
 
 
@@ -214,7 +215,7 @@ def test_a_suspect_that_does_not_get_on_holds_up_nobody_for_ever() -> None:
     assert turns == []
     assert isolation.receives == 0
     now[0] = 60
-    thread.join(5)
+    thread.join(PATIENCE)
     assert turns == ["now"]
 
 
@@ -271,14 +272,14 @@ def test_a_suspect_does_not_wait_for_long_handlers_for_ever_but_a_sure_one_does(
     assert isolation.begin() == "now"  # a long one
     turns: list[Turn] = []
     expect(isolation, "some")
-    begins(isolation, turns, "some", deaths=1).join(5)
+    begins(isolation, turns, "some", deaths=1).join(PATIENCE)
     assert turns == ["now"]
     expect(isolation, "sure")
     sure = begins(isolation, turns, "sure", deaths=3)
     sure.join(0.05)
     assert turns == ["now"]
     isolation.end()
-    sure.join(5)
+    sure.join(PATIENCE)
     assert turns == ["now", "now"]
 
 
@@ -289,7 +290,7 @@ def test_a_stop_wakes_whoever_waits() -> None:
     expect(isolation, "first")
     thread = begins(isolation, turns, "first", deaths=3)
     isolation.stop()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert turns == ["release"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from fargate_workers_runtime.brokers.broker import Delivery, Failure
 from fargate_workers_runtime.pipeline.leases import Lease, Leases
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
+from tests.patience import PATIENCE
 
 
 class Clock:
@@ -252,7 +253,7 @@ def test_a_heartbeat_without_an_answer_costs_its_own_messages_and_no_others(
 
     def one_hangs(deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:
         if stuck in deliveries:
-            assert answer.wait(10)
+            assert answer.wait(PATIENCE)
             raise TimeoutError("no answer")
         failures = extend(deliveries, seconds)
         others.release()
@@ -263,9 +264,9 @@ def test_a_heartbeat_without_an_answer_costs_its_own_messages_and_no_others(
     beat = threading.Thread(target=rig.leases.beat, daemon=True)
     beat.start()
     for _ in range(9):
-        assert others.acquire(timeout=5)
+        assert others.acquire(timeout=PATIENCE)
     answer.set()
-    beat.join(5)
+    beat.join(PATIENCE)
     assert [lease.leased_until > 1000 + 200 for lease in leases] == [False] * 10 + [True] * 90
 
 
@@ -274,7 +275,7 @@ def test_claims_are_renewed_beside_each_other(monkeypatch: pytest.MonkeyPatch) -
     for number, lease in enumerate(rig.take()):
         rig.claims.claim(str(number), owner=lease.owner, seconds=10)
         lease.claim_key = str(number)
-    together = threading.Barrier(10, timeout=5)
+    together = threading.Barrier(10, timeout=PATIENCE)
     renew = rig.claims.renew
 
     def slow(*arguments: object, **options: object) -> bool:
@@ -295,22 +296,22 @@ def test_whoever_ends_a_lease_to_release_its_message_waits_for_the_heartbeat_tha
 
     def slow(deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:
         extending.set()
-        assert answer.wait(10)
+        assert answer.wait(PATIENCE)
         return extend(deliveries, seconds)
 
     monkeypatch.setattr(rig.queue, "extend", slow)
     rig.clock.now += 100
     beat = threading.Thread(target=rig.leases.beat, daemon=True)
     beat.start()
-    assert extending.wait(5)
+    assert extending.wait(PATIENCE)
     gone = threading.Thread(target=rig.leases.end_and_wait, args=(lease,), daemon=True)
     gone.start()
     gone.join(0.05)
     assert gone.is_alive()
     answer.set()
-    gone.join(5)
+    gone.join(PATIENCE)
     assert not gone.is_alive()
-    beat.join(5)
+    beat.join(PATIENCE)
 
 
 def test_what_was_not_begun_within_twelve_hours_is_no_handlers_fault(rig: Rig) -> None:

@@ -25,6 +25,7 @@ from fargate_workers_runtime.telemetry import logs
 from fargate_workers_runtime.telemetry.exception_fields import exception_fields
 from fargate_workers_runtime.telemetry.line_writer import LineWriter
 from fargate_workers_runtime.testing import MemoryQueue
+from tests.patience import PATIENCE
 
 WORKER_IMAGE = Path(__file__).parents[2] / "worker_image"
 
@@ -315,9 +316,9 @@ def test_a_full_pipe_drops_lines_counts_them_and_says_so_once_it_moves(pipe: tup
     reader: list[str] = []
     thread = threading.Thread(target=lambda: reader.extend(read_until(reading, "last")))
     thread.start()
-    assert writer.flush(timeout=10)
+    assert writer.flush(timeout=PATIENCE)
     writer.put("last")
-    thread.join(10)
+    thread.join(PATIENCE)
     writer.close()
     losses = [int(line.removeprefix("lost ")) for line in reader if line.startswith("lost")]
     kept = [int(line) for line in reader if line.isdigit()]
@@ -350,10 +351,10 @@ def test_lines_that_a_stream_refuses_are_counted_until_it_takes_them_again() -> 
     writer = LineWriter(stream, lost=lost)
     for line in ("a", "b"):
         writer.put(line)
-        assert writer.flush(timeout=10)
+        assert writer.flush(timeout=PATIENCE)
     stream.full = False
     writer.put("c")
-    assert writer.flush(timeout=10)
+    assert writer.flush(timeout=PATIENCE)
     writer.close()
     assert stream.getvalue() == "lost 2\nc\n"
 
@@ -364,7 +365,7 @@ def test_a_reader_that_has_gone_stops_nothing() -> None:
     with os.fdopen(writing, "w") as stream:
         writer = LineWriter(stream, lost=lost)
         writer.put("line")
-        assert writer.flush(timeout=10)
+        assert writer.flush(timeout=PATIENCE)
         writer.close()
 
 
@@ -374,7 +375,7 @@ def test_a_reader_that_has_gone_stops_nothing() -> None:
 def run_program(text: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(WORKER_IMAGE)}
     return subprocess.run(
-        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
 
 

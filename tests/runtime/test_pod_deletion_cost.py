@@ -17,6 +17,7 @@ from fargate_workers_runtime.entry_points.worker import protection_of
 from fargate_workers_runtime.errors import SettingsError
 from fargate_workers_runtime.process.pod_deletion_cost import ANNOTATION, pod_deletion_cost
 from fargate_workers_runtime.settings import Settings
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -69,7 +70,7 @@ def kubernetes(tmp_path: Path) -> Iterator[Kubernetes]:
     thread.start()
     yield found
     server.shutdown()
-    thread.join(10)
+    thread.join(PATIENCE)
     server.server_close()
 
 

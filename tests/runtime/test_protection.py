@@ -20,6 +20,7 @@ from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -280,7 +281,7 @@ def test_a_worker_that_rests_hands_back_what_has_not_begun_and_goes_on_when_idle
     go_on.set()
     eventually(lambda: handled == ["long", "short"])
     worker.request_stop("test")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -307,8 +308,8 @@ def test_the_watch_asks_by_itself_and_survives_whatever_the_agent_does(eventuall
     release.set()
     eventually(lambda: asked == [True, True, False])
     protection.stop()
-    thread.join(10)
-    protection.thread.join(10)
+    thread.join(PATIENCE)
+    protection.thread.join(PATIENCE)
     assert not protection.thread.is_alive()
 
 

@@ -15,6 +15,7 @@ from fargate_workers_runtime.pipeline.receiving.receivers import Receivers
 from fargate_workers_runtime.pipeline.receiving.standstill import Standstill
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import MemoryQueue
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -35,7 +36,7 @@ class Scripted(MemoryQueue):
         with self.lock:
             self.open += 1
             self.most_open = max(self.most_open, self.open)
-        self.answer.acquire(timeout=5)
+        self.answer.acquire(timeout=PATIENCE)
         with self.lock:
             self.open -= 1
             count = self.counts.pop(0) if self.counts else 0

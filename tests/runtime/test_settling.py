@@ -10,6 +10,7 @@ from fargate_workers_runtime.pipeline.leases import Lease, Leases
 from fargate_workers_runtime.pipeline.settling.outcome import Letter
 from fargate_workers_runtime.pipeline.settling.settler import Settler
 from fargate_workers_runtime.testing import MemoryQueue
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -306,7 +307,7 @@ def test_a_flood_of_poison_waits_for_its_requests_instead_of_filling_the_memory(
     send = flood.queue.dead_letter
 
     def slow(letters: Sequence[DeadLetter]) -> list[Failure]:
-        gate.wait(5)
+        gate.wait(PATIENCE)
         return send(letters)
 
     monkeypatch.setattr(flood.queue, "dead_letter", slow)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 WORKER_IMAGE = Path(__file__).parents[2] / "worker_image"
 WORKER = {"WORKER_NAME": "w", "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/q", "AWS_DEFAULT_REGION": "eu-west-1"}
 #: A Python in which what the extra brings is not installed, or an older one is.
@@ -19,7 +21,7 @@ OLD = "import sys, types; sys.modules['redis'] = types.ModuleType('redis'); sys.
 def start(program: str, **variables: str) -> tuple[int, list[dict[str, Any]], str]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(WORKER_IMAGE), **WORKER, **variables}
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()], ended.stderr
 
 

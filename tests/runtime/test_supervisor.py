@@ -14,6 +14,7 @@ import pytest
 
 from fargate_workers_runtime.process.supervisor import PROCESS, Supervisor, is_wanted, share
 from fargate_workers_runtime.settings import Settings
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -55,7 +56,7 @@ class Rig:
         return self.join()
 
     def join(self) -> int:
-        self.thread.join(10)
+        self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
         return self.codes[0]
 

@@ -17,6 +17,7 @@ from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from fargate_workers_runtime.worker import Worker
+from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -56,7 +57,7 @@ class Running:
         return self.join()
 
     def join(self) -> int:
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the worker did not stop"
         return self._code[0]
 
@@ -314,7 +315,7 @@ def test_an_outage_costs_each_message_in_hand_one_delivery_and_the_others_none(
         lambda message: counts.append(message.receive_count), queue, settings=settings(concurrency=10), claims=claims
     )
     for _ in range(3):
-        assert looks.acquire(timeout=5)
+        assert looks.acquire(timeout=PATIENCE)
     assert queue.hidden == 0
     assert queue.requests["receive"] == 1
     down.clear()
@@ -425,7 +426,7 @@ def test_a_group_is_handled_one_after_the_other_and_groups_beside_each_other() -
     for n in range(8):
         queue.send({"n": n}, group_id="a" if n % 2 else "b")
     order: list[int] = []
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def handle(message: Message) -> None:
         if message.body["n"] < 2:
@@ -489,7 +490,7 @@ def test_a_message_lost_before_it_was_begun_is_left_to_whoever_has_it() -> None:
 
 
 def test_as_many_messages_run_at_once_as_concurrency_says() -> None:
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=PATIENCE)
     queue = MemoryQueue({"id": n} for n in range(4))
     run_once(lambda _message: together.wait() and None, queue=queue, settings=settings(concurrency=4, receive_wait=0))
     assert queue.empty
@@ -499,7 +500,7 @@ def test_as_many_messages_run_at_once_as_concurrency_says() -> None:
 def test_a_worker_takes_no_more_than_it_can_start_while_handlers_are_slow(eventually: Eventually) -> None:
     release = threading.Event()
     queue = MemoryQueue({"id": n} for n in range(30))
-    running = Running(lambda _message: release.wait(10) and None, queue, settings=settings(concurrency=3))
+    running = Running(lambda _message: release.wait(PATIENCE) and None, queue, settings=settings(concurrency=3))
     eventually(lambda: queue.hidden == 3)
     assert queue.requests["receive"] == 1  # and the next only when a thread is free
     release.set()
@@ -515,7 +516,7 @@ def test_stopping_finishes_what_runs_hands_back_the_rest_and_leaves_nothing_hidd
     def handle(message: Message) -> None:
         started.release()
         if not fast[0]:
-            release.wait(10)
+            release.wait(PATIENCE)
         seen.append(message.body["id"])
 
     queue = MemoryQueue({"id": n} for n in range(2))
@@ -525,7 +526,7 @@ def test_stopping_finishes_what_runs_hands_back_the_rest_and_leaves_nothing_hidd
     for n in range(2, 40):
         queue.send({"id": n})
     for _ in range(4):
-        assert started.acquire(timeout=5)
+        assert started.acquire(timeout=PATIENCE)
     eventually(lambda: queue.hidden > 2)
     running.worker.request_stop("SIGTERM")
     eventually(lambda: queue.hidden <= 2)  # what had not begun is visible to others before the running ones end
@@ -561,13 +562,13 @@ def test_what_an_open_poll_brings_while_stopping_goes_back() -> None:
     class Slow(MemoryQueue):
         def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
             polling.set()
-            stopping.wait(5)
+            stopping.wait(PATIENCE)
             return super().receive(limit, wait=0, lease=lease)
 
     queue = Slow([{"id": 1}])
     seen: list[Message] = []
     running = Running(seen.append, queue, settings=settings())
-    assert polling.wait(5)
+    assert polling.wait(PATIENCE)
     running.worker.request_stop("SIGTERM")
     while not running.worker.stopping.wait(0.01):
         pass
@@ -584,17 +585,17 @@ def test_a_handler_that_outlives_the_stop_timeout_is_abandoned_with_its_message_
 
     def hang(_message: Message) -> None:
         started.set()
-        release.wait(10)
+        release.wait(PATIENCE)
         ended.set()
 
     queue, claims = MemoryQueue([{"id": 1}]), MemoryClaims()
     running = Running(hang, queue, settings=settings(), claims=claims)
-    assert started.wait(5)
+    assert started.wait(PATIENCE)
     assert running.stop() == 0
     assert queue.hidden == 0
     assert claims.claim("1", owner="next", seconds=60).state == "granted"
     release.set()
-    assert ended.wait(5)
+    assert ended.wait(PATIENCE)
     assert not queue.empty
 
 
@@ -602,7 +603,9 @@ def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(m
     monkeypatch.setattr(Settings, "drain_seconds", 0.05)
     release = threading.Event()
     queue = MemoryQueue([{"id": 1}])
-    running = Running(lambda _message: release.wait(10) and None, queue, settings=settings(lease=1, max_processing=0))
+    running = Running(
+        lambda _message: release.wait(PATIENCE) and None, queue, settings=settings(lease=1, max_processing=0)
+    )
     assert running.join() == 1
     release.set()
 
@@ -637,7 +640,7 @@ def test_handlers_begin_as_the_rate_limit_lets_them() -> None:
 
         def take(self, *, stopping: threading.Event) -> bool:
             if self.left == 0:
-                return not stopping.wait(5)
+                return not stopping.wait(PATIENCE)
             self.left -= 1
             return True
 
@@ -656,9 +659,9 @@ def test_handlers_begin_as_the_rate_limit_lets_them() -> None:
     thread = threading.Thread(target=lambda: code.append(worker.run()), daemon=True)
     thread.start()
     for _ in range(2):
-        assert seen.acquire(timeout=5)
+        assert seen.acquire(timeout=PATIENCE)
     worker.request_stop("test")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert code == [0]
     assert limiter.closed
     assert not seen.acquire(blocking=False)

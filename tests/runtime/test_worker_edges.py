@@ -11,6 +11,7 @@ from fargate_workers_runtime import Message, PoisonMessage, Retry
 from fargate_workers_runtime.brokers.broker import Delivery, Failure
 from fargate_workers_runtime.pipeline.attempting.attempts import Attempts
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
+from tests.patience import PATIENCE
 from tests.runtime.test_in_hand import Running
 
 Eventually = Callable[[Callable[[], object]], None]
@@ -95,7 +96,7 @@ def test_without_claims_what_ended_after_its_lease_is_not_acknowledged(
     running = Running(sleep, queue, receive_wait=1)
     frozen = Frozen(running, monkeypatch)
     with running:
-        assert ended.wait(5)
+        assert ended.wait(PATIENCE)
         eventually(lambda: running.worker.inbox.taken == 0)
     assert not queue.empty
 
@@ -112,7 +113,7 @@ def test_recording_an_effect_is_tried_four_times_also_while_stopping(
 
     def away(*arguments: Any, **options: Any) -> bool:
         running.worker.request_stop("SIGTERM")
-        assert running.worker.stopping.wait(5)
+        assert running.worker.stopping.wait(PATIENCE)
         tries.append(1)
         if len(tries) < 4:
             raise ConnectionError("no answer")
@@ -132,7 +133,7 @@ def test_the_drain_does_not_wait_for_a_handler_that_it_has_given_up(eventually: 
     queue = MemoryQueue([{"id": "1"}])
     # A drain of 105 seconds, which `stop` would not wait for.
     with Running(
-        lambda _message: release.wait(30) and None, queue, lease=2, max_processing=0, receive_wait=1
+        lambda _message: release.wait(2 * PATIENCE) and None, queue, lease=2, max_processing=0, receive_wait=1
     ) as running:
         eventually(lambda: running.code == 1)
     release.set()
@@ -160,20 +161,20 @@ def test_a_stop_in_an_outage_of_the_queue_hands_everything_back_when_it_is_over(
 
     def handle(_message: Message) -> None:
         began.set()
-        release.wait(10)
+        release.wait(PATIENCE)
 
     queue = Unreliable(fifo=True)
     for number in range(5):
         queue.send({"id": str(number)}, group_id="a")
     running = Running(handle, queue, receive_wait=1)
     with running:
-        assert began.wait(5)
+        assert began.wait(PATIENCE)
         down.set()
         running.worker.request_stop("SIGTERM")
-        assert running.worker.stopping.wait(5)
+        assert running.worker.stopping.wait(PATIENCE)
         release.set()
         for _ in range(20):  # many more than the three tries that used to be all
-            assert tried.acquire(timeout=5)
+            assert tried.acquire(timeout=PATIENCE)
         down.clear()
     assert queue.hidden == 0
     assert [each.text for each in queue.receive(10, wait=0, lease=1)] == [
@@ -194,13 +195,13 @@ def test_what_was_fetched_ahead_goes_back_when_handlers_turn_slow(
 
     def handle(_message: Message) -> None:
         slow.release()
-        release.wait(30)
+        release.wait(PATIENCE)
 
     running = Running(handle, queue, concurrency=2, receive_wait=1)
     running.metrics.took(0.01)  # until now they were quick
     with running:
         for _ in range(2):
-            assert slow.acquire(timeout=5)
+            assert slow.acquire(timeout=PATIENCE)
         eventually(lambda: queue.hidden == 8)
         clock = __import__("time").monotonic
         monkeypatch.setattr("fargate_workers_runtime.worker.time.monotonic", lambda: clock() + 3)
@@ -218,12 +219,12 @@ def test_handlers_whose_speed_is_unknown_are_not_taken_for_quick_ones_while_the_
 
     def handle(_message: Message) -> None:
         began.set()
-        release.wait(30)
+        release.wait(PATIENCE)
 
     queue = MemoryQueue([{"id": "1"}])
     running = Running(handle, queue, concurrency=1, receive_wait=1)
     with running:
-        assert began.wait(5)
+        assert began.wait(PATIENCE)
         clock = __import__("time").monotonic
         for seconds in (1, 3):
             monkeypatch.setattr("fargate_workers_runtime.worker.time.monotonic", lambda s=seconds: clock() + s)

@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from tests.patience import PATIENCE
 
 HERE = Path(__file__).parent
 
 
 def take_in_processes(
     port: int, name: str, *, rate: float, burst: float, processes: int, seconds: float
-) -> list[float]:
-    """When each of six threads in each process began something, in order.
+) -> tuple[float, list[float]]:
+    """When the processes were let go, and when each of their six threads began something, in order.
 
     The instants are of the machine's clock, which the server has in common with the processes.
     """
@@ -31,11 +34,12 @@ def take_in_processes(
         for process in running:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
+        let_go = time.time()
         for process in running:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        return sorted(at for process in running for at in json.loads(process.communicate(timeout=60)[0]))
+        return let_go, sorted(at for process in running for at in json.loads(process.communicate(timeout=PATIENCE)[0]))
     finally:
         for process in running:
             process.kill()

@@ -24,10 +24,10 @@ SCENES = {
         freeze=2.5,
         processes=2,
         seed=_SEED,
-        limit=150,
+        limit=900,
     ),
     "amid rebalances, KIP-848": Scene(
-        messages=150, server="mock", faults=("sigterm", "storm", *_ALWAYS), processes=2, seed=_SEED, limit=150
+        messages=150, server="mock", faults=("sigterm", "storm", *_ALWAYS), processes=2, seed=_SEED, limit=900
     ),
 }
 

@@ -13,6 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.patience import PATIENCE
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ABSENT = "no Chromium with its chromedriver is installed (Debian: apt-get install chromium chromium-driver)"
 
@@ -56,8 +58,8 @@ class Screen:
         return self._chrome.execute_script(script, *arguments)
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Wait until a condition holds; fail after ten seconds."""
-        WebDriverWait(self._chrome, 10, poll_frequency=0.05).until(lambda _: condition())
+        """Wait until a condition holds."""
+        WebDriverWait(self._chrome, PATIENCE, poll_frequency=0.05).until(lambda _: condition())
 
     def tap(self, x: float, y: float) -> None:
         for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):

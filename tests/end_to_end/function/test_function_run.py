@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from fargate_workers_toolkit.local import lifecycle
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.scenarios.running_system import RunningSystem
 from fargate_workers_toolkit.local.workspace import Workspace
+from tests.patience import until
 
 pytestmark = pytest.mark.local
 
@@ -141,10 +141,7 @@ def handled(workspace: Workspace, name: str) -> list[tuple[str, int]]:
 
 
 def wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within a minute"
-        time.sleep(0.1)  # a poll's pace
+    until(condition, every=0.1)
 
 
 def test_messages_are_handled_tried_again_and_dead_lettered_with_their_reason(

@@ -9,9 +9,9 @@ from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.scenarios.deployed import Deployed
 from fargate_workers_toolkit.templates.assembly import Assembly
 from tests.end_to_end.local.foreman import Foreman
+from tests.patience import PATIENCE
 
 STACK = "local/Scaled"
-DEADLINE_SECONDS = 120
 LARGEST_BATCH = 10
 
 
@@ -101,7 +101,7 @@ class ScaledRun:
 
 
 def _wait(what: str, done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while not done():
         if time.monotonic() > deadline:
             raise TimeoutError(f"Waited in vain for {what}.")

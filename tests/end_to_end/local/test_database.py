@@ -21,6 +21,7 @@ from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.scenarios.running_system import RunningSystem
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates.assembly import Assembly
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.local
 
@@ -230,7 +231,7 @@ def test_a_worker_that_is_killed_amid_a_transaction_records_each_payment_once(de
             some = enumerate(payments[first : first + 10])
             entries = [{"Id": str(number), "MessageBody": json.dumps(payment)} for number, payment in some]
             system.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
-        assert system.wait_for(lambda: system.sql("Shop/Payments", waiting), within=60, every=0.05)
+        assert system.wait_for(lambda: system.sql("Shop/Payments", waiting), within=PATIENCE, every=0.05)
         (killed,) = system.processes("Shop/Record")
         psutil.Process(killed.pid).kill()
 
@@ -268,5 +269,5 @@ def test_a_deleted_stack_leaves_no_server_and_no_data(
         data = [path.name for path in (workspace.run / "databases").iterdir() if path.name.startswith("gone")]
         return [*data, *(each.pid for each in family if each.is_running())]
 
-    system.wait_for(lambda: not left(), within=30, every=0.1)
+    system.wait_for(lambda: not left(), within=PATIENCE, every=0.1)
     assert left() == []

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from fargate_workers_toolkit.operations import (
     task_settings,
 )
 from tests.end_to_end.local.conftest import SELECTION
+from tests.patience import until
 
 pytestmark = pytest.mark.local
 
@@ -98,11 +98,8 @@ def send(aws: Aws, worker: Worker, bodies: list[str]) -> None:
         aws.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
 
 
-def eventually(holds: Callable[[], bool], *, within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.2)
+def eventually(holds: Callable[[], bool]) -> None:
+    until(holds, every=0.2)
 
 
 def history(aws: Aws, worker: Worker, role: str) -> list[str]:

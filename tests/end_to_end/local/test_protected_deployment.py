@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from fargate_workers_toolkit.local import embedded_aws, virtual_environment
 from fargate_workers_toolkit.local.scenarios.deployed import Deployed
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates.assembly import Assembly
+from tests.patience import until
 
 pytestmark = pytest.mark.local
 
@@ -113,11 +113,14 @@ class Service:
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         """Wait until it holds, beside a trickle of short work."""
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen within a minute"
-            self.send()
-            time.sleep(0.1)  # the trickle's pace
+
+        def holds() -> object:
+            held = condition()
+            if not held:
+                self.send()
+            return held
+
+        until(holds, every=0.1)  # the trickle's pace
 
 
 def test_a_deployment_under_a_trickle_waits_for_work_that_would_outlive_the_stop_and_for_nothing_else(
@@ -129,7 +132,7 @@ def test_a_deployment_under_a_trickle_waits_for_work_that_would_outlive_the_stop
     service.deploy()
     service.wait_for(lambda: service.rollout() == "COMPLETED" and first not in service.tasks())
     (second,) = service.tasks()
-    assert not service.is_protected(second)
+    service.wait_for(lambda: not service.is_protected(second))
 
     hold = tmp_path / "hold"
     hold.touch()

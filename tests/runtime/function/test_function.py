@@ -23,6 +23,7 @@ from fargate_workers_runtime.telemetry import Metrics
 from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.doubles.event_source import Context, EventSource, event_of
+from tests.patience import PATIENCE
 
 SCHEMA = {"type": "object", "required": ["id"]}
 SETTINGS = Settings(
@@ -283,7 +284,7 @@ def test_the_deadline_of_a_message_is_five_seconds_before_the_time_out(environme
 
 def until(event: threading.Event) -> Callable[[Message], None]:
     def wait(_message: Message) -> None:
-        event.wait(60)
+        event.wait(PATIENCE)
 
     return wait
 
@@ -482,7 +483,7 @@ def test_invocations_at_once_in_one_environment_do_not_mix(environment: Make) ->
     both = threading.Barrier(4)
 
     def handle(_message: Message) -> None:
-        both.wait(30)
+        both.wait(PATIENCE)
 
     here = environment(handle)
     batches: list[list[Delivery]] = []
@@ -498,7 +499,7 @@ def test_invocations_at_once_in_one_environment_do_not_mix(environment: Make) ->
     for each in threads:
         each.start()
     for each in threads:
-        each.join(60)
+        each.join(PATIENCE)
     assert answers == [{"batchItemFailures": []}] * 2
     assert len(here.workers) == 1
 

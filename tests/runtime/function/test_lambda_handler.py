@@ -17,6 +17,7 @@ from fargate_workers_runtime.brokers.sqs.sqs_broker import SqsBroker
 from fargate_workers_runtime.settings import Settings
 from order_pipeline import order_receipts
 from tests.doubles.event_source import Context, event_of
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("end_functions")
 
@@ -116,7 +117,7 @@ print("worker" in {each.name for each in threading.enumerate()})
     for in_lambda in (False, True):
         variables = {**environment, **({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"} if in_lambda else {})}
         ended = subprocess.run(
-            [sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=PATIENCE, check=True
         )
         assert ended.stdout.split()[-1] == str(in_lambda), ended.stdout + ended.stderr
 

@@ -1,6 +1,5 @@
 """The variables of Kafka, and how they become a broker."""
 
-import time
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from fargate_workers_runtime.brokers.kafka import KafkaSettings, TokenSigner
 from fargate_workers_runtime.brokers.kafka.client_options import connection_options, consumer_options
 from fargate_workers_runtime.brokers.kafka.opening import open_kafka
 from fargate_workers_runtime.settings import Settings
+from tests.patience import until
 
 ARN = "arn:aws:kafka:eu-west-1:111122223333:cluster/events/1f2a-7"
 LEAST = {"KAFKA_TOPIC": "orders", "KAFKA_GROUP": "apply", "KAFKA_CLUSTER_ARN": ARN}
@@ -208,8 +208,10 @@ def test_the_client_takes_its_token_from_the_signer_when_it_is_polled() -> None:
     consumer = Consumer(
         consumer_options(settings, connection, on_commit=nothing, on_error=nothing) | {"log_level": 0},
     )
-    until = time.monotonic() + 10
-    while not taken and time.monotonic() < until:
+
+    def polled() -> list[str]:
         consumer.poll(0.05)
+        return taken
+
+    until(polled)
     consumer.close()
-    assert taken

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 RUNTIME = Path(__file__).parents[3] / "worker_image"
 
 
@@ -13,7 +15,7 @@ def output_of(program: str) -> str:
         env={"PYTHONPATH": str(RUNTIME), "PATH": "/usr/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     return answer.stdout.strip()

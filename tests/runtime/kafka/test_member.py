@@ -16,6 +16,7 @@ from fargate_workers_runtime.brokers.kafka.records import Partition
 from fargate_workers_runtime.testing import Clock
 from tests.doubles.kafka_group import Group, Member, header
 from tests.doubles.kafka_servers import KafkaServer
+from tests.patience import PATIENCE
 
 LEASE = 30
 MakeGroup = Callable[..., Group]
@@ -103,7 +104,7 @@ def test_a_revoke_waits_for_what_has_begun(make_group: MakeGroup, eventually: Ev
     while not first.reader.leaves:  # the second one asks for partitions
         time.sleep(0.005)  # a poll's pace
     assert first.acknowledge(list(taken.values())) == []
-    joining.join(60)
+    joining.join(PATIENCE)
     eventually(lambda: sum(committed(group)) == 40)
 
 

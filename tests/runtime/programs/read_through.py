@@ -23,7 +23,7 @@ def load(key: str) -> int:
     return loads
 
 
-cache = ReadThroughCache(client, name=name, load=load, seconds=60)
+cache = ReadThroughCache(client, name=name, load=load, seconds=60, load_seconds=90)
 print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(int(threads)) as pool:

@@ -9,6 +9,7 @@ from fargate_workers_runtime import SettingsError
 from fargate_workers_runtime.brokers.broker import DeadLetter
 from fargate_workers_runtime.brokers.redis_lists import ListFull, list_producer
 from fargate_workers_runtime.brokers.redis_streams import NotReplicated, StreamFull, stream_producer
+from tests.patience import PATIENCE, until
 from tests.runtime.redis_brokers.conftest import List, Stream, Take, bodies
 from tests.runtime.redis_brokers.rigs import client_of, server_of
 
@@ -82,7 +83,8 @@ def test_a_message_that_no_replica_has_confirmed_is_stored_and_known_to_be_at_ri
 def test_a_message_that_a_replica_has_confirmed_is_there(stream: Stream, valkey: ValkeyServer) -> None:
     stream.client.config_set("repl-diskless-sync-delay", 0)
     with valkey_server(replicaof=f"127.0.0.1 {valkey.port}") as server, client_of(server) as replica:
-        sent = stream.producer.send("a", replicas=1, within=30)
+        until(lambda: replica.info("replication")["master_link_status"] == "up")
+        sent = stream.producer.send("a", replicas=1, within=PATIENCE)
         assert [name.decode() for name, _ in replica.xrange(stream.name)] == [sent]
 
 

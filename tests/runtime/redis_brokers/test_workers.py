@@ -19,6 +19,7 @@ from fargate_workers_runtime.opening import open_broker
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry import Metrics
 from fargate_workers_runtime.testing import MemoryClaims
+from tests.patience import PATIENCE
 from tests.runtime.redis_brokers.conftest import List, Stream
 from tests.runtime.redis_brokers.rigs import GROUP, client_of, server_of
 
@@ -137,7 +138,7 @@ def test_a_process_drains_it_and_stops_cleanly_without_having_loaded_the_client_
     try:
         eventually(lambda: backlog(drained) == 0)
         process.terminate()
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()

@@ -10,6 +10,8 @@ from fargate_workers_runtime.entry_points.worker import run_once
 from fargate_workers_runtime.handlers import Handler
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.sql import PostgresEffects, connect_postgres
+from fargate_workers_runtime.sql.drivers import Statement
+from fargate_workers_runtime.sql.effect import CLAIM
 from fargate_workers_runtime.testing import MemoryQueue
 from tests.doubles.postgres_server import WORKER, PostgresDatabase, PostgresServer
 
@@ -63,3 +65,11 @@ def work(effects: PostgresEffects) -> Work:
 def _no_variables_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PG")]:
         monkeypatch.delenv(name)
+
+
+def claim_that_waits(*, milliseconds: int) -> Statement:
+    """The claim of an effect, with another patience for whoever has its key."""
+    text = CLAIM.sqlalchemy.replace("'1000'", f"'{milliseconds}'")
+    for name in ("scope", "key", "payload", "keep"):
+        text = text.replace(f":{name}", f"{{{name}}}")
+    return Statement(text)

@@ -13,7 +13,8 @@ from fargate_workers_runtime import Message, PostgresSettings, Retry
 from fargate_workers_runtime.sql import PostgresEffects
 from fargate_workers_runtime.testing import MemoryQueue, MemoryWorker
 from tests.doubles.postgres_server import WORKER, PostgresDatabase
-from tests.runtime.sql.conftest import Pool, Work
+from tests.patience import PATIENCE
+from tests.runtime.sql.conftest import Pool, Work, claim_that_waits
 
 ORDER = {"id": "1", "amount": 5}
 AUTOCOMMIT = "The connection commits each statement by itself; begin a transaction first"
@@ -191,8 +192,11 @@ def test_the_claim_waits_a_second_and_what_follows_as_long_as_its_connection_doe
 
 @pytest.mark.parametrize("commits", [True, False])
 def test_a_second_attempt_waits_for_the_first_and_runs_only_if_that_took_everything_back(
-    database: PostgresDatabase, pool: Pool, work: Work, commits: bool
+    database: PostgresDatabase, pool: Pool, work: Work, commits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from fargate_workers_runtime.sql import effect
+
+    monkeypatch.setattr(effect, "CLAIM", claim_that_waits(milliseconds=round(PATIENCE * 1000)))
     begun, queue = threading.Event(), MemoryQueue([ORDER, ORDER])
 
     def handle(message: Message) -> None:
@@ -259,7 +263,7 @@ def test_a_deadlock_is_a_retry_and_no_failure(
             for row in rows:
                 connection.execute("UPDATE orders SET amount = amount + 1 WHERE id = %s", (row,))
                 if message.receive_count == 1 and row == rows[0]:
-                    both.wait(10)
+                    both.wait(PATIENCE)
 
     work(handle, ORDER, {"id": "2"}, concurrency=2)
     assert events(caplog).count("transaction_conflict") == 1

@@ -9,6 +9,7 @@ from fargate_workers_runtime.claims import EffectAttempt
 from fargate_workers_runtime.errors import EffectRefused
 from fargate_workers_runtime.sql import PostgresEffects
 from tests.doubles.postgres_server import WORKER, PostgresDatabase
+from tests.runtime.sql.conftest import claim_that_waits
 
 End = Literal["commit", "roll back", "cut"]
 
@@ -57,12 +58,8 @@ def test_any_interleaving_of_two_attempts_has_one_effect(
     database: PostgresDatabase, effects: PostgresEffects, monkeypatch: Any
 ) -> None:
     from fargate_workers_runtime.sql import effect
-    from fargate_workers_runtime.sql.drivers import Statement
 
-    quick = effect.CLAIM.sqlalchemy.replace("'1000'", "'1'")
-    for name in ("scope", "key", "payload", "keep"):
-        quick = quick.replace(f":{name}", f"{{{name}}}")
-    monkeypatch.setattr(effect, "CLAIM", Statement(quick))
+    monkeypatch.setattr(effect, "CLAIM", claim_that_waits(milliseconds=1))
     number = iter(range(10_000))
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)

