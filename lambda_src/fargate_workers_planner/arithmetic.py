@@ -19,10 +19,11 @@ A latency no longer than a reaction leaves no time to see whether what comes sta
     in       the highest load of the last minutes and a little more; for even shorter latencies, tasks in reserve
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
+from math import ceil, floor
 from typing import Literal, NamedTuple
 
 Mode = Literal["balanced", "cost"]
@@ -111,7 +112,7 @@ PLENTY_MESSAGES = 400
 HISTORY = LONGEST_WINDOW + HOLD
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """The options of one worker's scaling.
 
@@ -140,7 +141,7 @@ class Policy:
     launch_latency: float = LAUNCH_LATENCY
     starting_point: StartingPoint = "running"
 
-    @property
+    @cached_property
     def reaction(self) -> float:
         """Seconds until more tasks help."""
         return DECISION + self.launch_latency
@@ -201,26 +202,15 @@ def plan(policy: Policy, seen: Observation) -> Plan:
     """
     measured = seconds_per_message(seen.work)
     seconds = policy.processing_time if measured is None else measured
-    task_seconds = seconds / policy.concurrency
-    limit = _limit(policy, task_seconds)
-    need = _need(policy, seen, seconds=seconds, limit=limit)
-    tasks, reason = _tasks(policy, seen, need, limit=limit)
+    limit = _limit(policy, seconds / policy.concurrency)
+    tasks, reason = _tasks(policy, seen, _need(policy, seen, seconds, limit), limit)
     gap_out, gap_in = gaps(policy, seen, tasks)
-    return Plan(
-        desired_tasks=tasks,
-        gap_out=gap_out,
-        gap_in=gap_in,
-        backlog_seconds=seen.visible * task_seconds / max(1, seen.running),
-        reason=reason,
-    )
+    backlog_seconds = seen.visible * (seconds / policy.concurrency) / (seen.running or 1)
+    return Plan(desired_tasks=tasks, gap_out=gap_out, gap_in=gap_in, backlog_seconds=backlog_seconds, reason=reason)
 
 
-class _Need(NamedTuple):
-    """Tasks, in fractions: fewer than `out` are too few, more than `kept` too many."""
-
-    out: float
-    kept: float
-    reason: Reason
+#: Tasks, in fractions: fewer than the first are too few, more than the second too many; and why.
+_Need = tuple[float, float, Reason]
 
 
 class _Work(NamedTuple):
@@ -240,28 +230,23 @@ class _Work(NamedTuple):
 
     def busy(self, within: float) -> float:
         """Messages in flight keep their tasks busy; of short ones, others follow within the time."""
-        return self.held * min(1.0, self.seconds / within)
+        return self.held * (self.seconds / within) if self.seconds < within else self.held
 
 
-def _need(policy: Policy, seen: Observation, *, seconds: float, limit: float) -> _Need:
+def _need(policy: Policy, seen: Observation, seconds: float, limit: float) -> _Need:
     """What the work asks for, whatever the limits."""
-    latency, reaction, task_seconds = policy.acceptable_latency, policy.reaction, seconds / policy.concurrency
+    latency, concurrency = policy.acceptable_latency, policy.concurrency
+    task_seconds = seconds / concurrency
     # Calculated as far as a plan looks back, which as a rule is not far.
-    loads = loads_of(seen.arrivals, window=_window(latency, seconds), task_seconds=task_seconds)
-    work = _Work(
-        waiting=seen.visible * task_seconds,
-        held=seen.in_flight / policy.concurrency,
-        seconds=seconds,
-        load=next(loads, None),
-        earlier=loads,
-        newest=_newest(seen.arrivals) * task_seconds / 60,
-    )
+    loads = loads_of(seen.arrivals, window=_window(max(latency, seconds)), task_seconds=task_seconds)
+    newest = _newest(seen.arrivals) * task_seconds / 60
+    work = _Work(seen.visible * task_seconds, seen.in_flight / concurrency, seconds, next(loads, None), loads, newest)
     load = work.load or 0.0
     budget = max(LEAST_DRAIN, latency - seconds)
-    if work.load is not None and latency <= reaction:
-        out, kept, reason = _brisk(policy, seen, work, load=work.load, budget=budget)
+    if work.load is not None and latency <= policy.reaction:
+        out, kept, reason = _brisk(policy, seen, work, load, budget)
     else:
-        out, kept, reason = _patient(policy, seen, work, budget=budget, limit=limit)
+        out, kept, reason = _patient(policy, seen, work, budget, limit)
     if seen.oldest_age is not None and seen.oldest_age > LATE * latency:
         # Counts are approximate, and work changes; an age does not lie. By half at most: it is a minute old itself.
         catch_up = load + work.waiting / max(LEAST_DRAIN / 2, latency - seen.oldest_age)
@@ -269,44 +254,46 @@ def _need(policy: Policy, seen: Observation, *, seconds: float, limit: float) ->
         if catch_up > out:
             out, reason = catch_up, "messages are late"
     # More tasks than messages, with those that come until the tasks have started, would find nothing to do.
-    coming = max(load, work.newest) / seconds * reaction if seconds else 0.0
-    return _Need(min(out, (seen.visible + seen.in_flight) / policy.concurrency + coming), kept, reason)
+    coming = max(load, newest) / seconds * policy.reaction if seconds else 0.0
+    return min(out, (seen.visible + seen.in_flight) / concurrency + coming), kept, reason
 
 
-def _patient(policy: Policy, seen: Observation, work: _Work, *, budget: float, limit: float) -> _Need:
+def _patient(policy: Policy, seen: Observation, work: _Work, budget: float, limit: float) -> _Need:
     """Where a queue can be worked off later, at least in part."""
-    reaction, load, newest = policy.reaction, work.load, work.newest
+    reaction, desired = policy.reaction, seen.desired
+    waiting, _, _, load, earlier, newest = work
     lasting = newest if load is None else max(load, (load + newest) / 2)
     # 0 where a queue can be worked off later, 1 where it could not: a budget of one reaction leaves no time for it, and
     # one of two leaves enough.
-    hasty = min(1.0, max(0.0, 2 - budget / reaction))
-    strained = max(hasty, min(1.0, max(0.0, AMPLE * lasting / limit - 1)))
-    standing = STANDING[policy.mode] * budget * (1 - strained)
-    drain = max(LEAST_DRAIN, DRAIN * (budget - reaction) * (1 - strained))
-    sure = min(seen.running, seen.desired) * LOOK * (1 - strained)
+    hasty = _share(2 - budget / reaction)
+    strained = max(hasty, _share(AMPLE * lasting / limit - 1))
+    calm = 1 - strained
+    drain = max(LEAST_DRAIN, DRAIN * (budget - reaction) * calm)
     busy = work.busy(drain)
-    out, reason = max(0.0, work.waiting - sure) / drain + busy, "work waits"
+    sure = min(seen.running, desired) * LOOK * calm
+    out, reason = (max(0.0, waiting - sure) / drain + busy), "work waits"
     if load is None:
-        return _Need(out, float(seen.desired), reason)
+        return out, float(desired), reason
     weight = budget + reaction
-    behind = work.waiting / weight
+    behind = waiting / weight
     # Where there is less time to see whether it stays, the newest minute is the more of the load.
     pressing = load + hasty * max(0.0, newest - load)
-    settled = (1 - standing / weight) * pressing + behind + busy - UNMISSED * (1 - strained)
+    standing = STANDING[policy.mode] * budget * calm
+    settled = (1 - standing / weight) * pressing + behind + busy - UNMISSED * calm
     if settled > out:
         out, reason = settled, "more load"
     kept = _kept(
         load,
-        work.earlier,
-        desired=seen.desired,
+        earlier,
+        desired=desired,
         share=1 + ROOM * hasty,
-        drain=behind - UNNEEDED * (1 - strained),
+        drain=behind - UNNEEDED * calm,
         surplus=SURPLUS[policy.mode] * (1 + (STRAINED_SURPLUS - 1) * strained),
     )
-    return _Need(out, kept, reason)
+    return out, kept, reason
 
 
-def _brisk(policy: Policy, seen: Observation, work: _Work, *, load: float, budget: float) -> _Need:
+def _brisk(policy: Policy, seen: Observation, work: _Work, load: float, budget: float) -> _Need:
     """Where there is no time to see whether what comes stays."""
     reaction, desired = policy.reaction, max(1, seen.desired)
     within = max(LEAST_DRAIN, budget - reaction)
@@ -321,13 +308,13 @@ def _brisk(policy: Policy, seen: Observation, work: _Work, *, load: float, budge
     if reserve > 1:
         out = max(out, reserve * load)
     highest = max(load, *islice(work.earlier, MEMORY - 1), 0.0)
-    return _Need(out, max(out, max(1 + ROOM, reserve) * highest), "no time to wait")
+    return out, max(out, max(1 + ROOM, reserve) * highest), "no time to wait"
 
 
 def _kept(load: float, earlier: Iterator[float], *, desired: int, share: float, drain: float, surplus: float) -> float:
     """The tasks to keep, given the loads of the last minutes, newest first: all of them while a surplus is cheap."""
     enough, minutes, kept = surplus * desired**2, 1, load * share + drain
-    while (spare := desired - math.ceil(kept)) > 0:
+    while (spare := desired - ceil(kept)) > 0:
         if spare**2 * minutes >= enough:
             return kept
         before = next(earlier, None)
@@ -337,39 +324,37 @@ def _kept(load: float, earlier: Iterator[float], *, desired: int, share: float, 
     return desired
 
 
-def _tasks(policy: Policy, seen: Observation, need: _Need, *, limit: float) -> tuple[int, Reason]:
+def _tasks(policy: Policy, seen: Observation, need: _Need, limit: float) -> tuple[int, Reason]:
     """Whole tasks, and why not as many as are desired."""
-    desired = seen.desired
+    desired, least = seen.desired, policy.min_tasks
     # A limit wanders around a whole number as it is measured: up to the one below, down to the one above.
-    allowed, bearable = math.floor(limit), math.ceil(limit)
+    allowed, bearable = floor(limit), ceil(limit)
+    wanted, kept, reason = need
     quiet = is_quiet(seen)
     if quiet:
-        more = fewer = policy.min_tasks
+        more = fewer = least
     else:
-        out, kept = math.ceil(need.out), math.ceil(need.kept)
+        out, kept = ceil(wanted), ceil(kept)
         of_groups = most_of_groups(policy, seen) if seen.groups else None
         if of_groups is not None and out > of_groups:
             out, kept = of_groups, min(kept, of_groups)
-            need = need if of_groups > desired else need._replace(reason="groups are taken")
-        more = max(policy.min_tasks, min(allowed, out), 1 if seen.visible else 0)
+            reason = reason if of_groups > desired else "groups are taken"
+        more = max(least, min(allowed, out), 1 if seen.visible else 0)
         fewer = max(more, 1, min(bearable, kept))
     if more > desired:
-        least = max(policy.min_tasks, 1)
-        if more > least and desired and is_stuck(policy, seen):
-            return max(desired, policy.min_tasks), "messages are not taken"
-        return more, need.reason
+        if desired and more > max(least, 1) and is_stuck(policy, seen):
+            return max(desired, least), "messages are not taken"
+        return more, reason
     if desired > bearable:
         return min(desired, fewer), "at the limit"
-    if desired > fewer:
-        if need.reason == "groups are taken":
-            return fewer, need.reason
-        return fewer, "queue is quiet" if quiet else "less load"
-    if need.reason == "groups are taken" and not quiet:
-        return desired, need.reason
-    if desired >= allowed and need.out > desired:
-        return desired, "at the limit"
-    known = any(count is not None for count in seen.arrivals)
-    return desired, "steady" if known else "arrivals unknown"
+    if reason != "groups are taken":
+        if desired > fewer:
+            reason = "queue is quiet" if quiet else "less load"
+        elif desired >= allowed and wanted > desired:
+            reason = "at the limit"
+        else:
+            reason = "arrivals unknown" if seen.arrivals.count(None) == len(seen.arrivals) else "steady"
+    return min(desired, fewer), reason
 
 
 def gaps(policy: Policy, seen: Observation, tasks: int) -> tuple[int, int]:
@@ -407,22 +392,6 @@ def seconds_per_message(work: Sequence[Work | None]) -> float | None:
     return total / messages if messages else None
 
 
-def work_of_queue(in_flight: Sequence[float | None], deleted: Sequence[float | None]) -> list[Work | None]:
-    """The work of each minute, inferred from the queue, for an image that does not report any: Little's law.
-
-    While `in_flight` messages were worked on for a minute, `deleted` were finished. What was fetched ahead, or failed
-    and stays hidden, counts as worked on: rather too much than too little. Until some minutes have finished something
-    nothing is known, because the first of them see more begun than finished.
-
-    Args:
-        in_flight: Messages in flight in each minute, on average, oldest first; None where there is no datapoint.
-        deleted: Messages that were finished in each of the same minutes.
-    """
-    work = [None if a is None or b is None else (a * 60.0, b) for a, b in zip(in_flight, deleted, strict=True)]
-    known = sum(1 for each in work if each is not None and each[1]) >= ENOUGH_MINUTES
-    return work if known else [None] * len(work)
-
-
 def loads_of(arrivals: Sequence[float | None], *, window: int, task_seconds: float) -> Iterator[float]:
     """The mean load of `window` minutes, as it was in each of the last HOLD minutes, newest first; none if unknown.
 
@@ -431,15 +400,15 @@ def loads_of(arrivals: Sequence[float | None], *, window: int, task_seconds: flo
         window: Minutes to average.
         task_seconds: Seconds for which a message keeps a task busy.
     """
-    newest = [count for count in arrivals[-window:] if count is not None]
+    newest = arrivals[-window:]
     # Counts are whole numbers, so that what comes and goes leaves no rounding behind.
-    total, known = sum(newest), len(newest)
-    for end in range(len(arrivals), max(0, len(arrivals) - HOLD), -1):
+    total, known = sum(filter(None, newest)), len(newest) - newest.count(None)
+    if not known:
+        return
+    for last in range(len(arrivals) - 1, max(0, len(arrivals) - HOLD) - 1, -1):
         if known:
             yield total * task_seconds / 60 / known
-        elif end == len(arrivals):
-            return
-        leaves, comes = arrivals[end - 1], arrivals[end - 1 - window] if end > window else None
+        leaves, comes = arrivals[last], arrivals[last - window] if last >= window else None
         if leaves is not None:
             total, known = total - leaves, known - 1
         if comes is not None:
@@ -495,16 +464,16 @@ def most_of_groups(policy: Policy, seen: Observation) -> int | None:
     places = seen.running * policy.concurrency
     busy = taken / policy.concurrency
     if taken >= GROUPS_FILL * places:
-        return max(seen.desired, math.ceil(GROUPS_GROW * busy))
+        return max(seen.desired, ceil(GROUPS_GROW * busy))
     known = [count for count in seen.groups[-GROUPS_SETTLE - GROUPS_LAST :] if count is not None]
     counts = known[-GROUPS_SETTLE:]
     if len(counts) == GROUPS_SETTLE and max(counts) <= min(GROUPS_STILL * min(counts), GROUPS_FILL * places):
-        return max(1, math.ceil(max(counts) / policy.concurrency))
-    return max(seen.desired, math.ceil(busy))
+        return max(1, ceil(max(counts) / policy.concurrency))
+    return max(seen.desired, ceil(busy))
 
 
-def _window(latency: float, seconds: float) -> int:
-    return min(LONGEST_WINDOW, max(SHORTEST_WINDOW, round(max(latency, seconds) / 60)))
+def _window(seconds: float) -> int:
+    return min(LONGEST_WINDOW, max(SHORTEST_WINDOW, round(seconds / 60)))
 
 
 def _newest(arrivals: Sequence[float | None]) -> float:
@@ -518,3 +487,8 @@ def _limit(policy: Policy, task_seconds: float) -> float:
     if policy.max_downstream_rate is None:
         return policy.max_tasks
     return min(policy.max_tasks, max(1.0, policy.max_downstream_rate * task_seconds))
+
+
+def _share(part: float) -> float:
+    """No less than nothing, and no more than all."""
+    return 0.0 if part <= 0 else min(part, 1.0)

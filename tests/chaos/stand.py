@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.worker.stand import CLIENT
-from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+#: Seconds for an answer: of 20,000 messages, beside whatever else the machine does.
+_PATIENCE = 600
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -40,7 +41,7 @@ class ChaosStand:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.communicate(timeout=PATIENCE)  # closing its standard input ends it
+        self._server.communicate(timeout=_PATIENCE)  # closing its standard input ends it
 
     @property
     def client(self) -> dict[str, str]:
@@ -71,5 +72,5 @@ class ChaosStand:
         """Use the control interface."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self._control}/{path}", data=data, method=method)
-        with _DIRECTLY.open(request, timeout=60) as response:
+        with _DIRECTLY.open(request, timeout=_PATIENCE) as response:
             return dict(json.load(response))

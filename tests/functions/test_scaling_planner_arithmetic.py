@@ -21,8 +21,8 @@ from fargate_workers_planner.arithmetic import (
     loads_of,
     plan,
     seconds_per_message,
-    work_of_queue,
 )
+from fargate_workers_planner.inferred_work import work_of_queue
 from fargate_workers_planner.steps import LADDER
 
 # A message is half a second of one task's work: 120 a minute keep one task busy.

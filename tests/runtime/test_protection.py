@@ -79,19 +79,20 @@ class Task:
         return self.ecs.now
 
     def second(self) -> None:
-        now, ended = self.ecs.now, False
+        now, woken = self.ecs.now, False
         for call in [call for call, end in self.running.items() if end <= now]:
             del self.running[call]
             self.protection.end(call)
-            ended = True
+            woken = True
         while self.work and self.work[0][0] <= now:
             _, seconds = self.work.pop(0)
             if not self.protection.resting:  # the queue keeps it for another task
                 call = object()
                 self.protection.begin(call)
+                woken = True
                 self.running[call] = now + seconds
                 self.begun.append(now)
-        if ended or now >= self.look_at:
+        if woken or now >= self.look_at:
             seconds_to_next = self.protection.look()
             assert seconds_to_next is not None
             self.look_at = now + seconds_to_next
@@ -136,6 +137,30 @@ def test_each_that_becomes_old_is_covered_to_its_end() -> None:
         ecs.now += 1
     task.until(3000)
     assert ecs.wishes == [True] * 6 + [False]
+
+
+def test_where_handlers_outlast_the_drain_the_next_ones_are_protected_from_their_begin() -> None:
+    ecs = Ecs()
+    task = Task(ecs, [(0, 200), (300, 200), (600, 200), (900, 200)])
+    task.until(1200)
+    assert [moment for moment, wanted in ecs.asked if wanted] == [DRAIN, 300 + DRAIN, 600, 900]
+    assert [moment for moment, wanted in ecs.asked if not wanted] == [200, 500, 800, 1100]
+
+
+def test_after_some_short_ones_handlers_drain_again() -> None:
+    ecs = Ecs()
+    task = Task(ecs, [(0, 200), (300, 200), *trickle(begin=600, every=10, seconds=1, until=700), (800, 100)])
+    task.until(700)
+    before = len(ecs.asked)
+    task.until(1000)
+    assert len(ecs.asked) == before, "the newest handlers end within the drain"
+
+
+def test_one_long_handler_among_many_short_ones_protects_itself_alone() -> None:
+    ecs = Ecs()
+    task = Task(ecs, [*trickle(every=10, seconds=1, until=1000), (1005, 300), (1400, 50)])
+    task.until(1500)
+    assert ecs.asked == [(1005 + DRAIN, True), (1305, False)]
 
 
 def test_one_that_runs_on_after_a_freeze_is_protected_anew() -> None:
@@ -310,6 +335,23 @@ def test_the_watch_asks_by_itself_and_survives_whatever_the_agent_does(eventuall
     protection.stop()
     thread.join(PATIENCE)
     protection.thread.join(PATIENCE)
+    assert not protection.thread.is_alive()
+
+
+def test_the_watch_protects_what_is_expected_to_be_long_without_waiting_for_its_next_look(
+    eventually: Eventually,
+) -> None:
+    ecs = Ecs()
+    protection = Protection(ecs.put, drain=DRAIN, longest=LONGEST, clock=lambda: ecs.now)
+    for _ in range(2):
+        with protection.running():
+            ecs.now += 2 * DRAIN
+    protection.start()
+    with protection.running():
+        eventually(lambda: ecs.wishes == [True])
+    eventually(lambda: ecs.wishes == [True, False])
+    protection.stop()
+    protection.thread.join(10)
     assert not protection.thread.is_alive()
 
 

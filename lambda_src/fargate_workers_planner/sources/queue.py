@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fargate_workers_planner.arithmetic import Work, work_of_queue
+from fargate_workers_planner.arithmetic import Work
+from fargate_workers_planner.inferred_work import work_of_queue
 from fargate_workers_planner.reading import MinutelyMetric, newest
 from fargate_workers_planner.sources.source import AGE_LASTS, Found, Seen, Source
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator import minutes as subject
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.minutes import Minutes
 
 

@@ -3,8 +3,19 @@
 import numpy as np
 import pytest
 
-from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import ScaleInProtection, old_work
+from fargate_workers_runtime.process import protection
+from fargate_workers_toolkit.aws_behaviour import Bounds, Step, StepPolicy
+from fargate_workers_toolkit.simulation import Assumptions, simulate
+from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import (
+    NEWEST,
+    OFTEN,
+    ScaleInProtection,
+    is_expected,
+    old_work,
+)
 from fargate_workers_toolkit.simulation.engines.receiving import ask_for, fetched_ahead
+from fargate_workers_toolkit.simulation.loads import Load
+from fargate_workers_toolkit.simulation.model import Alarm, Metric, Query, Queue, ScaledService, Task
 
 DRAIN, STEP = 105.0, 1.0
 
@@ -47,6 +58,47 @@ def test_of_work_that_always_takes_the_same_time_what_began_first_ends_first(
     then: float, done_since: float, old: float
 ) -> None:
     assert old_work(then=then, done_since=done_since, drain=105, work=250, exponential=False) == old
+
+
+@pytest.mark.parametrize(
+    ("work", "exponential", "expected"), [(75, True, False), (76, True, True), (105, False, False), (106, False, True)]
+)
+def test_handlers_are_expected_to_outlast_the_drain_where_a_quarter_of_them_does(
+    work: float, *, exponential: bool, expected: bool
+) -> None:
+    assert is_expected(drain=105, work=work, exponential=exponential) == expected
+
+
+def test_the_simulated_runtime_learns_as_the_real_one() -> None:
+    assert (OFTEN, NEWEST) == (protection.OFTEN, protection.NEWEST)
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_once_a_task_has_learned_how_long_its_work_is_none_of_it_is_killed(*, protected: bool) -> None:
+    """Each message takes 400 s; long after all tasks have learned that, no more come, and tasks are removed."""
+    arrivals = np.zeros(10_800, dtype=np.int64)
+    arrivals[0:9000:30] = 1
+    service = ScaledService(
+        name="Long",
+        bounds=Bounds(1, 20),
+        initial_tasks=20,
+        queue=Queue(visibility_timeout=300),
+        task=Task(protected=protected, stop_timeout=120, prefetches=True),
+        steps={"In": StepPolicy(adjustment_type="ExactCapacity", steps=[Step(adjustment=1, upper=0)], cooldown=60)},
+        alarms=[
+            Alarm(
+                name="Later",
+                query=Query(metrics={"sent": Metric(source="sent", combination="sum")}),
+                comparison="LessThanOrEqualToThreshold",
+                threshold=0,
+                policies=["In"],
+            )
+        ],
+    )
+    load = Load(name="long", arrivals=arrivals, work_seconds=400.0)
+    fixed = Assumptions(service_times="fixed")
+    result = simulate(service, load, slo=900, engine="exact", assumptions=fixed)
+    assert (result.killed == 0) == protected
 
 
 @pytest.mark.parametrize(("concurrency", "per_second"), [(1, 2.0), (10, 20.0), (10, 100.0), (40, 60.0)])

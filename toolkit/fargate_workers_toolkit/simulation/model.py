@@ -156,8 +156,8 @@ class Task:
         gibibytes: Its memory, in GiB. Defaults to 0.5.
         concurrency: Messages handled at once. Defaults to 1.
         prefetches: Whether it fetches ahead, as this project's runtime does. Defaults to False.
-        protected: Whether ECS is asked not to stop it while a handler has run for longer than `drain`, as this
-            project's runtime does. Defaults to False.
+        protected: Whether ECS is asked not to stop it while a handler has run for longer than `drain`, or is expected
+            to, as this project's runtime does. Defaults to False.
         stop_timeout: Seconds from SIGTERM to SIGKILL. Defaults to 30, as in ECS.
         rate_limit: Messages a second, for all tasks together. Defaults to None: there is no limit.
         spot_from: How many tasks are on demand before the others run on Spot. Defaults to None: all are on demand.

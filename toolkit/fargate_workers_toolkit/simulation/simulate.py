@@ -17,10 +17,11 @@ from fargate_workers_toolkit.simulation.control import (
     as_a_function,
 )
 from fargate_workers_toolkit.simulation.engines import ExactRun, FluidRun
-from fargate_workers_toolkit.simulation.invocations import billed, invocations
+from fargate_workers_toolkit.simulation.invocations import Billed, billed, invocations
 from fargate_workers_toolkit.simulation.loads import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.result import Prices, Result
+from fargate_workers_toolkit.simulation.track import Track
 
 Engine = Literal["fluid", "exact"]
 
@@ -85,8 +86,6 @@ def simulate(
         control = Control(service, assumptions=assumptions, planner=planner, scheduled=scheduled)
     run = FluidRun if engine == "fluid" else ExactRun
     track = run(service, load, control, assumptions=assumptions, seed=seed, deployments=deployments).run()
-    invoked = None if service.function is None else invocations(load, track.minutes, service.function)
-    work = float(np.average(load.work_by_second, weights=load.sent))
     return Result.of(
         track,
         service=service,
@@ -94,5 +93,16 @@ def simulate(
         engine=engine,
         slo=slo,
         prices=prices,
-        billed=None if invoked is None else billed(invoked, work_seconds=work, side_by_side=service.task.concurrency),
+        billed=_billed(service, load, track),
+    )
+
+
+def _billed(service: ScaledService, load: Load, track: Track) -> Billed | None:
+    """What Lambda bills, where a function drains the queue."""
+    if service.function is None:
+        return None
+    return billed(
+        invocations(load, track.minutes, service.function),
+        work_seconds=float(np.average(load.work_by_second, weights=load.sent)),
+        side_by_side=service.task.concurrency,
     )

@@ -69,15 +69,15 @@ class AlarmWatch:
 
     def evaluate(self) -> bool:
         """Evaluates once more; whether the state changed."""
-        breaches, threshold = self._breaches, self.threshold
         values = self._datapoints()
-        newest: float | None = None
-        for value in reversed(values):
-            if value is not None:
-                newest = value
-                break
-        self.metric = newest
+        newest = values[-1] if values else None
+        if newest is None:
+            newest = next((value for value in reversed(values) if value is not None), None)
+        before, self.metric = self.metric, newest
+        breaches, threshold = self._breaches, self.threshold
         if self._periods == 1 and newest is not None:
+            if newest == before:
+                return False
             # The result of `state_of` for one period, without the lists.
             self.evaluated = (newest,)
             state = "ALARM" if breaches(newest, threshold) else "OK"

@@ -60,6 +60,8 @@ class Control:
         self.sources = _sources(service)
         self.plans = planner is not None
         self._assumptions = assumptions
+        self._plans_first = self.plans and assumptions.planner_first
+        self._plans_last = self.plans and not assumptions.planner_first
         self._planner = planner
         self._bounds = service.bounds
         self._cooldowns = Cooldowns()
@@ -96,7 +98,7 @@ class Control:
             # https://github.com/aws/containers-roadmap/issues/525
             seen = seen._replace(running=seen.running + seen.pending)
         start = None if self._assumptions.starting_point == "desired" else seen.running
-        if self.plans and self._assumptions.planner_first:
+        if self._plans_first:
             self._plan(seen)
         self._feed.add(seen)
         for alarm, policies in self._alarms:
@@ -126,7 +128,7 @@ class Control:
                         self._futile[name] = metric, self.desired
         if self._tracking:
             self._track(start=start, deploying=deploying)
-        if self.plans and not self._assumptions.planner_first:
+        if self._plans_last:
             self._plan(seen)
         return self.desired
 

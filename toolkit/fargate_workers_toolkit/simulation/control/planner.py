@@ -68,8 +68,9 @@ class WorkerPlanner:
             self._policy = self._module.Policy(**use.policy)
         except (TypeError, ValueError) as error:
             raise SimulationError(f"The planner's policy of {use.worker} does not fit its code: {error}.") from None
-        self._wanted = [field.name for field in dataclasses.fields(self._module.Observation)]
-        unknown = set(self._wanted) - KNOWN
+        wanted = {field.name for field in dataclasses.fields(self._module.Observation)}
+        self._unwanted = KNOWN - wanted
+        unknown = wanted - KNOWN
         if unknown:
             raise SimulationError(f"The planner observes {min(unknown)}, which the simulator does not know.")
         self._partitions = use.partitions
@@ -94,9 +95,10 @@ class WorkerPlanner:
             seen: The minute.
             desired: The desired tasks.
         """
+        visible, in_flight = self._counted(seen)
         known = {
-            "visible": seen.visible,
-            "in_flight": seen.in_flight,
+            "visible": visible,
+            "in_flight": in_flight,
             "oldest_age": seen.oldest_age,
             "desired": desired,
             "running": seen.running,
@@ -104,16 +106,8 @@ class WorkerPlanner:
             "groups": () if seen.groups is None else self._groups.after(seen.groups),
             "work": self._work.after((seen.work_seconds, seen.handled) if seen.handled else None),
         }
-        if self._late is not None:
-            counted = self._late.after((seen.visible, seen.in_flight))
-            known["visible"], known["in_flight"] = visible, in_flight = counted[-1] if counted else (0.0, 0.0)
-            if self._partitions is not None:
-                # A group's lag counts what is in flight, too.
-                known["visible"], known["in_flight"] = split_backlog(
-                    visible + in_flight, running=seen.running, concurrency=self._policy.concurrency
-                )
-        if len(self._wanted) < len(known):
-            known = {name: known[name] for name in self._wanted}
+        for name in self._unwanted:
+            del known[name]
         observed = self._observe(**known)
         plan = self._plan(self._policy, observed)
         if self._partitions is not None:
@@ -133,6 +127,17 @@ class WorkerPlanner:
             "backlog_seconds": plan.backlog_seconds,
         }
 
+    def _counted(self, seen: Observation) -> tuple[float, float]:
+        """Messages that wait, and those in flight, as the deployed function would count them."""
+        if self._late is None:
+            return seen.visible, seen.in_flight
+        counted = self._late.after((seen.visible, seen.in_flight))
+        visible, in_flight = counted[-1] if counted else (0.0, 0.0)
+        if self._partitions is None:
+            return visible, in_flight
+        # A group's lag counts what is in flight, too.
+        return split_backlog(visible + in_flight, running=seen.running, concurrency=self._policy.concurrency)
+
 
 class _Late(Generic[Datapoint]):
     """A metric of which the newest minutes are still on their way, and as many seen as the planner looks at."""
@@ -145,12 +150,13 @@ class _Late(Generic[Datapoint]):
 
     def after(self, datapoint: Datapoint) -> Sequence[Datapoint]:
         """What is seen after one more minute; the same list every time."""
-        self._coming.append(datapoint)
-        if len(self._coming) > self._minutes:
-            self._seen.append(self._coming.pop(0))
-            if len(self._seen) > self._history:
-                del self._seen[0]
-        return self._seen
+        coming, seen = self._coming, self._seen
+        coming.append(datapoint)
+        if len(coming) > self._minutes:
+            seen.append(coming.pop(0))
+            if len(seen) > self._history:
+                del seen[0]
+        return seen
 
 
 def _load(code: Path) -> ModuleType:

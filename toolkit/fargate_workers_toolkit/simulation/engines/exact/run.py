@@ -23,6 +23,7 @@ from fargate_workers_toolkit.simulation.engines.exact.task import RunningTask
 from fargate_workers_toolkit.simulation.engines.fleet import Fleet
 from fargate_workers_toolkit.simulation.engines.receiving import ask_for
 from fargate_workers_toolkit.simulation.engines.retrying import Retrying, longest_pause
+from fargate_workers_toolkit.simulation.engines.scale_in_protection import NEWEST, OFTEN
 from fargate_workers_toolkit.simulation.loads import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.track import Minutes, Track
@@ -233,9 +234,11 @@ class ExactRun:
             self._begun_sum += moment
             fails = self._outage[second] or self._poison[message]
             work = self._work[second] * self._draw()
-            if work >= drain:
-                self._schedule(moment + drain, "old", message, task)
             self._schedule(moment + work, "failed" if fails else "done", message, task)
+            if task.outlasting >= OFTEN:
+                self._protect(task, message, moment)
+            elif work >= drain:
+                self._schedule(moment + drain, "old", message, task)
 
     def _finish(self, message: int, task: RunningTask, moment: float, *, failed: bool) -> None:
         work = self._end_work(message, task, moment)
@@ -287,8 +290,10 @@ class ExactRun:
     def _end_work(self, message: int, task: RunningTask, moment: float) -> float:
         begun = task.working.pop(message)
         task.old.discard(message)
-        if not task.working:
-            task.resting = False
+        if self._task.protected:
+            task.outlasting += ((moment - begun >= self._task.drain) - task.outlasting) * NEWEST
+        if not task.working and task.resting:
+            task.resting, task.outlasting = False, 0.0
         self._busy -= 1
         self._begun_sum -= begun
         self._worked += moment - begun
@@ -339,7 +344,7 @@ class ExactRun:
                     self._stop_if_due(old, moment)
 
     def _protect(self, task: RunningTask, message: int, moment: float) -> None:
-        """A handler has run for longer than the drain, and the runtime asks for protection; see its `Protection`."""
+        """A handler has run for longer than the drain, or is expected to, and the runtime asks for protection."""
         if task.stopping:
             return
         if not task.old:

@@ -21,6 +21,7 @@ class RunningTask:
         outdated: Whether a deployment replaces it. Defaults to False.
         stopping: Whether it receives no more. Defaults to False.
         killed: Whether its work is lost. Defaults to False.
+        outlasting: The share of its handlers that outlast the drain, the newest counting most. Defaults to 0.
         resting: Whether it begins nothing new until it is idle, so that its protection can end. Defaults to False.
     """
 
@@ -35,6 +36,7 @@ class RunningTask:
     outdated: bool = False
     stopping: bool = False
     killed: bool = False
+    outlasting: float = 0.0
     resting: bool = False
 
     @property

@@ -113,6 +113,11 @@ class FluidQueue:
             return self._serve_expiring(begin, end, capacity, work, begun)
         line = self._line(begin, end, capacity)
         lag = self.served[begin + 1 : end + 1]
+        if self.entered.item(begin + 1) - line.item(-1) >= self._level and self._rises(begin, capacity):
+            # More waits all the time than can be served.
+            np.add(line, self._level, out=lag)
+            self._level = lag.item(-1)
+            return self._level
         np.subtract(self.entered[begin + 1 : end + 1], line, out=lag)
         # With what was served before in front the running minimum is never more.
         if lag.item(0) > self._level:
@@ -121,6 +126,14 @@ class FluidQueue:
         lag += line
         self._level = lag.item(-1)
         return self._level
+
+    def _rises(self, begin: int, capacity: float | Curve) -> bool:
+        """Whether the capacity so far never falls: a normal number may be negative."""
+        if isinstance(capacity, np.ndarray):
+            return False
+        return (
+            self._noise is None or capacity < ENOUGH or capacity + self._worst[begin // 60] * math.sqrt(capacity) >= 0
+        )
 
     def _line(self, begin: int, end: int, capacity: float | Curve) -> Curve:
         """The capacity so far. By chance, what busy tasks finish in a second is Poisson, or nearly normal."""

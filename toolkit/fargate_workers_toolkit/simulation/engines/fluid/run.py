@@ -26,7 +26,11 @@ from fargate_workers_toolkit.simulation.engines.fluid.long_work_queue import (
 from fargate_workers_toolkit.simulation.engines.fluid.partitions import busy_slots
 from fargate_workers_toolkit.simulation.engines.fluid.passing import Passing
 from fargate_workers_toolkit.simulation.engines.fluid.queue import CHUNK, Begun, Curve, FluidQueue, begun
-from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import ScaleInProtection, old_work
+from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import (
+    ScaleInProtection,
+    is_expected,
+    old_work,
+)
 from fargate_workers_toolkit.simulation.engines.receiving import fetched_ahead
 from fargate_workers_toolkit.simulation.engines.retrying import Retrying
 from fargate_workers_toolkit.simulation.loads import Counts, Load
@@ -219,6 +223,17 @@ class FluidRun:
             return None
         exponential = self._assumptions.service_times == "exponential"
         busy = min(1.0, max(0.0, self._busy / slots))
+        shares = partial(
+            ScaleInProtection,
+            work=work,
+            exponential=exponential,
+            concurrency=task.concurrency,
+            busy=busy,
+            drain=task.drain,
+            stop_timeout=task.stop_timeout,
+        )
+        if is_expected(drain=task.drain, work=work, exponential=exponential):
+            return shares(old=busy, ending=busy / work if exponential else self._ended / slots)
         before = max(now - round(task.drain), 0)
         done = self._queue.finished_by(before, work=work)
         old = old_work(
@@ -229,16 +244,7 @@ class FluidRun:
             exponential=exponential,
         )
         old = min(busy, max(0.0, old / slots))
-        return ScaleInProtection(
-            work=work,
-            exponential=exponential,
-            concurrency=task.concurrency,
-            busy=busy,
-            old=old,
-            ending=old / work if exponential else self._ended / slots if work > task.drain else 0.0,
-            drain=task.drain,
-            stop_timeout=task.stop_timeout,
-        )
+        return shares(old=old, ending=old / work if exponential else 0.0)
 
     def _replace(self, moment: float, *, now: int, then: int) -> None:
         """Stop a task of the old version, as soon as one of them is not protected.
@@ -315,43 +321,45 @@ class FluidRun:
         self._killed_at[second] = self._killed_at.get(second, 0) + messages
 
     def _observe(self, end: int, seconds: int, work: float, *, began: float, finished: float, hidden: float) -> None:
-        fleet, minutes = self._fleet, self._minutes
-        part = self._part[(end - 1) // 60]
-        entered = math.floor(self._queue.entered.item(end) + part)
-        begun, done = math.floor(self._begun + part), math.floor(self._finished + part)
-        visible = max(entered - begun, 0)
-        in_flight = max(begun - done, 0) + math.floor(hidden + part)
-        if visible and self._task.prefetches and fleet.running:
+        fleet, minutes, minute = self._fleet, self._minutes, (end - 1) // 60
+        running, pending, part = fleet.running, fleet.pending, self._part[minute]
+        entered = int(self._queue.entered.item(end) + part)
+        begun, done = int(self._begun + part), int(self._finished + part)
+        visible = entered - begun if entered > begun else 0
+        in_flight = (begun - done if begun > done else 0) + int(hidden + part)
+        if visible and self._task.prefetches and running:
             ahead = fetched_ahead(
                 concurrency=self._task.concurrency,
                 work_seconds=work,
-                per_second=finished / seconds / fleet.running,
+                per_second=finished / seconds / running,
                 visibility=self._visibility,
             )
-            fetched = min(visible, math.floor(ahead * fleet.running + part))
+            fetched = min(visible, math.floor(ahead * running + part))
             visible, in_flight = visible - fetched, in_flight + fetched
         self._busy, self._ended, self._at = self._begun - self._finished, finished / seconds, end - seconds
         if self._task.spot_from is not None:
             self._stop(fleet.interrupted(spot_from=self._task.spot_from), end, then=end, spot=True)
+            running = fleet.running
         slot_seconds, self._slot_seconds = self._slot_seconds, 0
         age = self._oldest_age(end) if self._aged and visible + in_flight >= 1 else 0.0
         cpu = min(100.0, 100 * finished * work / slot_seconds) if slot_seconds else 0.0
         seen = Observation(
             visible,
             in_flight,
-            oldest_age=age,
-            sent=self._sent[(end - 1) // 60],
-            received=began,
-            deleted=finished,
-            running=fleet.running,
-            pending=fleet.pending,
-            desired=self._control.desired,
-            cpu=cpu,
-            work_seconds=began * work,
-            handled=began,
+            age,
+            self._sent[minute],
+            began,
+            finished,
+            running,
+            pending,
+            self._control.desired,
+            cpu,
+            began * work,
+            began,
         )
-        desired = self._control.minute(seen, deploying=fleet.deploying or self._replaced > 0)
-        if desired != fleet.running + fleet.pending or fleet.deploying:
+        deploying = fleet.deploying
+        desired = self._control.minute(seen, deploying=deploying or self._replaced > 0)
+        if deploying or desired != running + pending:
             surplus = fleet.want(desired + self._replaced, end) + self._replaced
             if surplus:
                 self._stop_surplus(surplus, end)

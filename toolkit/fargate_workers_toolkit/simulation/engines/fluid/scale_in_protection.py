@@ -1,11 +1,16 @@
 """Scale-in protection of many tasks alike: which share of them has it, as this project's runtime asks for it.
 
-A task is protected while one of its handlers has run for longer than the drain. What handlers run is not known here one
-by one, only how many do, how many of them are old, and how long their work takes on average.
+A task is protected while one of its handlers has run for longer than the drain, or from its begin where the last ones
+often did. What handlers run is not known here one by one, only how many do, how many of them are old, and how long
+their work takes on average.
 """
 
 import math
 from dataclasses import dataclass
+
+# As in the runtime: the share of handlers that outlast the drain from which the next one is expected to, and the weight
+# of the newest.
+OFTEN, NEWEST = 0.25, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,7 @@ class ScaleInProtection:
         exponential: Whether it varies exponentially, or not at all.
         concurrency: Handlers of a task.
         busy: The share of the handlers that work.
-        old: The share of them that have run for longer than the drain.
+        old: The share of them that have run for longer than the drain, or are expected to.
         ending: Old handlers that end in a second, as a share of all.
         drain: Seconds after which a handler needs protection.
         stop_timeout: Seconds from SIGTERM to SIGKILL.
@@ -55,6 +60,17 @@ class ScaleInProtection:
             cut_off = min(max(self.work - self.stop_timeout, 0.0), young) / young
         # They hold as much young work as the others, and no old work.
         return cut_off * (1 - self.old / self.busy) / (1 - self.old) if self.old < min(self.busy, 1.0) else 0.0
+
+
+def is_expected(*, drain: float, work: float, exponential: bool) -> bool:
+    """Whether handlers outlast the drain so often that they are protected from their begin.
+
+    Args:
+        drain: Seconds after which a handler needs protection.
+        work: Mean seconds of a message's work.
+        exponential: Whether it varies exponentially, or not at all.
+    """
+    return math.exp(-drain / work) >= OFTEN if exponential else work > drain
 
 
 def old_work(*, then: float, done_since: float, drain: float, work: float, exponential: bool) -> float:
