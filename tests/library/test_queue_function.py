@@ -397,6 +397,11 @@ def imported_twice(stack: Stack, image: ecs.ContainerImage) -> object:
     ("build", "says"),
     [
         (refused(max_processing=Duration.minutes(15)), "max_processing is 15 min; Lambda ends a function after 15 min"),
+        (
+            refused(timeout=Duration.seconds(64)),
+            r"timeout is 64 s; the runtime needs 5 s after a handler's longest \(1 min\).*: use 65 to 900 s",
+        ),
+        (refused(timeout=Duration.seconds(901)), "Lambda ends a function after 15 min: use 65 to 900 s"),
         (refused(max_concurrency=1), "max_concurrency is 1; Lambda takes 2 to 1000"),
         (refused(max_concurrency=1001), "Lambda takes 2 to 1000"),
         (refused(max_concurrency=20, reserved_concurrency=10), "exceed reserved_concurrency=10"),

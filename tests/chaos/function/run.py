@@ -78,9 +78,7 @@ def run(scene: Scene, *, folder: Path, tell: Callable[[str], None] = lambda _lin
         tell: Called with a line on how far the work is.
     """
     again = {"again": _REDELIVERIES} if "redelivery" in scene.faults and not scene.fifo else {}
-    with ChaosStand(
-        fifo=scene.fifo, visibility=scene.visibility, max_receives=1000, seed=scene.seed, **again
-    ) as stand:
+    with ChaosStand(fifo=scene.fifo, visibility=scene.visibility, max_receives=1000, seed=scene.seed, **again) as stand:
         return _Run(scene, folder, tell, stand).result()
 
 
@@ -190,9 +188,7 @@ class _Run:
     def _begin_outage(self) -> None:
         seconds = round(self._chosen.uniform(1, 3), 2)
         begins = time.monotonic()
-        self._stand.begin_outage(
-            service="DynamoDB", kind=self._chosen.choice(KINDS), seconds=seconds, operations=[]
-        )
+        self._stand.begin_outage(service="DynamoDB", kind=self._chosen.choice(KINDS), seconds=seconds, operations=[])
         self._outages.append((begins, begins + seconds))
 
     def _judge(self, made: list[Order], mapping: EventSourceMapping) -> Result:

@@ -1,4 +1,4 @@
-"""Judges a run of the function: nothing is lost, the poison alone is dead, and no effect is repeated without a reason."""
+"""Judges a run of a function: nothing is lost, poison alone is dead, and no effect is repeated without a reason."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
