@@ -105,8 +105,8 @@ local: setup ## Deploy the system into an embedded AWS on loopback, feed it, che
 	@$(BIN)/fargate-workers local run --scenario scenarios.order_pipeline:play $(LOCAL)
 
 local-brokers: setup ## The same with every queue system: one stream of orders through each, and a process of each is killed.
-	@# Longer minutes: nothing here waits for an alarm or a schedule.
-	@$(BIN)/fargate-workers local run --scenario scenarios.every_broker:play --seconds-per-minute 10 --context environment=local-brokers 'local-brokers/**'
+	@# Minutes of real length: nothing here waits for an alarm or a schedule, and a planner that plans takes CPU.
+	@$(BIN)/fargate-workers local run --scenario scenarios.every_broker:play --seconds-per-minute 60 --context environment=local-brokers 'local-brokers/**'
 
 local-up: setup ## Deploy it the same way and leave it running for exploring.
 	@$(BIN)/fargate-workers local up $(LOCAL)
