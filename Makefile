@@ -85,7 +85,7 @@ environment: setup ## Add an environment like another one, with snapshots: make 
 	@.local/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
 	@touch $@
 
-docs: .local/docs/ready ## Build the documentation into .local/docs/site; a warning or a broken link fails.
+docs: .local/docs/ready node_modules/ready ## Build the documentation into .local/docs/site; a warning or a broken link fails.
 	@NO_MKDOCS_2_WARNING=1 .local/docs/bin/python -m mkdocs build --strict --clean
 	@echo "The documentation is in .local/docs/site/index.html."
 
@@ -105,7 +105,8 @@ local: setup ## Deploy the system into an embedded AWS on loopback, feed it, che
 	@$(BIN)/fargate-workers local run --scenario scenarios.order_pipeline:play $(LOCAL)
 
 local-brokers: setup ## The same with every queue system: one stream of orders through each, and a process of each is killed.
-	@$(BIN)/fargate-workers local run --scenario scenarios.every_broker:play --context environment=local-brokers 'local-brokers/**'
+	@# Minutes of real length: nothing here waits for an alarm or a schedule, and a planner that plans takes CPU.
+	@$(BIN)/fargate-workers local run --scenario scenarios.every_broker:play --seconds-per-minute 60 --context environment=local-brokers 'local-brokers/**'
 
 local-up: setup ## Deploy it the same way and leave it running for exploring.
 	@$(BIN)/fargate-workers local up $(LOCAL)

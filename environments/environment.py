@@ -98,6 +98,9 @@ class QueueSystems(_Section):
     function: bool = False
     """A Lambda function that drains a queue: paid per message, nothing while there are none."""
 
+    function_timeout_seconds: int = Field(default=13, ge=6, le=60)
+    """The function's time-out; the messages of a killed invocation come back after six times as long."""
+
     kafka: bool = False
     """A Kafka cluster on MSK with Standard brokers: from 470 USD a month with three zones, 620 with two."""
 

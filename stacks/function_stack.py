@@ -10,6 +10,9 @@ from fargate_workers import QueueFunction, WorkerQueue, worker_image
 from stacks.platform_stack import PlatformStack
 from stacks.receipts import Receipts
 
+# Seconds: of one order, and what the runtime needs of the function's time-out.
+LONGEST_WRITE, ENDING = 3, 5
+
 WORKER_IMAGE = Path(__file__).parents[1] / "worker_image"
 
 
@@ -18,11 +21,12 @@ class FunctionStack(Stack):
 
     def __init__(self, scope: Construct, *, environment: Environment, platform: PlatformStack) -> None:
         super().__init__(scope, "Function", tags=dict(environment.tags))
+        timeout = environment.queue_systems.function_timeout_seconds
         self.receipts = Receipts(self, "Receipts", environment=environment)
         self.orders = WorkerQueue(
             self,
             "Orders",
-            visibility_timeout=Duration.seconds(78),  # six times the function's time-out
+            visibility_timeout=Duration.seconds(6 * timeout),  # as Lambda needs it
             removal_policy=environment.removal_policy,
         )
         self.write_receipts = QueueFunction(
@@ -34,7 +38,8 @@ class FunctionStack(Stack):
             image=worker_image(WORKER_IMAGE, architecture=environment.architecture),
             command="order_pipeline.order_receipts",
             source=self.orders,
-            max_processing=Duration.seconds(3),
+            max_processing=Duration.seconds(min(LONGEST_WRITE, timeout - ENDING)),
+            timeout=Duration.seconds(timeout),
             claims=self.receipts.claims,
             environment={"RECEIPTS_TABLE_NAME": self.receipts.table.table_name},
         )

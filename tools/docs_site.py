@@ -1,11 +1,15 @@
-"""The hooks of the documentation's site: whole folders in the navigation, links out of docs/ to the repository."""
+"""The hooks of the documentation's site: whole folders in the navigation, links to the repository, its own Mermaid."""
 
 import re
+import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 INDEX = "README.md"
+#: Draws the diagrams of a page that has some. The theme would ask a server elsewhere for it.
+MERMAID = Path(__file__).parents[1] / "node_modules" / "@mermaid-js" / "tiny" / "dist" / "mermaid.tiny.js"
+DIAGRAM = 'class="mermaid"'
 LINK = re.compile(r"\]\((?P<target>\.\./[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -24,6 +28,20 @@ def on_page_markdown(markdown: str, page: Any, config: MutableMapping[str, Any],
     """The page with its links to files outside docs/ turned into links to the repository."""
     del files
     return outward(markdown, page=Path(page.file.src_uri), repository=config["extra"]["repository"])
+
+
+def on_post_page(output: str, page: Any, config: MutableMapping[str, Any]) -> str:
+    """The page, with the script that draws its diagrams before those of the theme."""
+    del config
+    if DIAGRAM not in output:
+        return output
+    root = "../" * page.url.count("/")
+    return output.replace("</head>", f'<script src="{root}{MERMAID.name}"></script></head>', 1)
+
+
+def on_post_build(config: MutableMapping[str, Any]) -> None:
+    """Put the script into the site."""
+    shutil.copyfile(MERMAID, Path(config["site_dir"]) / MERMAID.name)
 
 
 def pages_in(docs: Path, folder: str) -> list[str]:

@@ -121,22 +121,16 @@ CASES: Sequence[Case] = (
 
 FLOWCHART = """```mermaid
 flowchart TD
-    replay{"Must handled messages<br>be read again?"}
+    replay{"Must handled<br>messages be<br>read again?"}
     replay -- yes --> kafka["Kafka (MSK)"]
-    replay -- no --> quick{"Must a handler begin<br>within 10 ms?"}
-    quick -- yes --> lost{"May a failover lose<br>the newest messages?"}
-    lost -- yes --> redis["Redis stream"]
-    lost -- no --> nothing["Nothing here: call the<br>consumer directly"]
-    quick -- no --> readers{"Several independent<br>readers?"}
-    readers -- yes --> topic{"Does order count?"}
-    topic -- no --> sns["SNS + SQS"]
-    topic -- yes --> snsfifo["SNS + SQS FIFO"]
-    readers -- no --> order{"Does order count?"}
-    order -- no --> sqs["SQS"]
-    order -- yes --> fifo["SQS FIFO"]
-    sqs & fifo & sns & snsfifo --> batches{"Are sends batched?"}
-    batches -- yes --> worker{"Handlers below 15 minutes,<br>and little or spiky traffic?"}
-    batches -- "no, at tens of millions a day" --> compare["Batch them, or compare with Kafka:<br>run choose"]
+    replay -- no --> quick{"Must a handler<br>begin within<br>10 ms?"}
+    quick -- yes --> redis["Redis stream, if a failover<br>may lose the newest;<br>else call the consumer"]
+    quick -- no --> readers{"Several<br>independent<br>readers?"}
+    readers -- no --> sqs["SQS; where order<br>counts SQS FIFO"]
+    readers -- yes --> sns["SNS + SQS; where order<br>counts SNS + SQS FIFO"]
+    sqs & sns --> batches{"Are sends<br>batched?"}
+    batches -- yes --> worker{"Handlers below<br>15 minutes, and little<br>or spiky traffic?"}
+    batches -- "no, at tens of<br>millions a day" --> compare["Batch them, or<br>compare with Kafka:<br>run choose"]
     worker -- yes --> lambda["QueueFunction"]
     worker -- no --> fargate["QueueWorker"]
 ```"""

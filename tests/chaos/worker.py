@@ -47,7 +47,7 @@ class Life:
 
 def work(life: Life) -> None:
     """The process's life. It ends by the SystemExit of `run`, or by a signal."""
-    _die_with_parent()
+    die_with_parent()
     os.environ.clear()
     os.environ.update(life.environment)
     log = os.open(life.folder / f"{life.process}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -58,7 +58,7 @@ def work(life: Life) -> None:
     run(Handler(life).handle, schema=SCHEMA, idempotency_key="/order_id")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Nobody outlives a run that is killed, not even a process that is frozen (prctl(2), PR_SET_PDEATHSIG)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -61,6 +61,7 @@ OTHERS: dict[str, Any] = {
     "removal.allow_data_loss": False,
     "removal.confirm": "",
     "deletion_protection": True,
+    "queue_systems.function_timeout_seconds": 20,
     "tags": {"owner": "somebody"},
 }
 # What has to change with it.
@@ -80,6 +81,11 @@ SWITCHED = {
     "queue_systems.kafka": "Kafka",
     "queue_systems.redis_list": "RedisList",
     "queue_systems.redis_stream": "RedisStream",
+}
+# What is looked at beside another variant than dev itself.
+BASES = {
+    "network.nat_gateways": "network.mode",
+    "queue_systems.function_timeout_seconds": "queue_systems.function",
 }
 NO_SPOT = "spot_from left out"
 # Said to be final in the schema and in docs/environments.md.
@@ -135,6 +141,7 @@ def synthesize(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
     (dev,) = load_environments(ROOT / "environments", "dev")
     variants = {"": {}} | {key: {key: value} | TOGETHER.get(key, {}) for key, value in (OTHERS | ADDED).items()}
     variants |= {key: {key: True} for key in SWITCHED}
+    variants["queue_systems.function_timeout_seconds"] |= {"queue_systems.function": True}
     variants[NO_SPOT] = {"spot_from": None}
     variants["network.mode"] = {"network.mode": "nat"}
     variants["network.nat_gateways"] |= {"network.mode": "nat"}
@@ -188,7 +195,7 @@ def test_each_key_of_the_file_is_looked_at() -> None:
 
 @pytest.mark.parametrize("key", OTHERS)
 def test_a_key_can_change_and_change_back(key: str, synthesize: Callable[[str], Deployed]) -> None:
-    base = "network.mode" if key == "network.nat_gateways" else ""
+    base = BASES.get(key, "")
 
     assert differences(synthesize(base), synthesize(key)) == []
     assert differences(synthesize(key), synthesize(base)) == []

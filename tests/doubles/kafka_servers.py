@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fargate_workers_runtime.brokers.kafka.settings import GroupProtocol
+from tests.doubles.kafka_mock import MockCluster
 from tests.patience import PATIENCE
 
 #: How long Tansu has to end by itself, in seconds: while consumers are connected, it does not. Nothing is lost by it.
@@ -120,13 +121,18 @@ class Sender:
 
 
 @contextmanager
-def mock_kafka(*, group_protocol: GroupProtocol = "consumer") -> Iterator[KafkaServer]:
+def mock_kafka(*, group_protocol: GroupProtocol = "consumer", session_timeout: int = 6) -> Iterator[KafkaServer]:
     """The mock of librdkafka, for as long as the block lasts; other processes may use it, too."""
-    owner = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced", "log_level": 0})
-    (broker,) = owner.list_topics(timeout=PATIENCE).brokers.values()
-    yield KafkaServer(
-        servers=f"{broker.host}:{broker.port}", port=broker.port, group_protocol=group_protocol, session_timeout=6
-    )
+    cluster = MockCluster(session_timeout=session_timeout, heartbeat_interval=min(3.0, session_timeout / 3))
+    try:
+        yield KafkaServer(
+            servers=cluster.servers,
+            port=int(cluster.servers.rpartition(":")[2]),
+            group_protocol=group_protocol,
+            session_timeout=session_timeout,
+        )
+    finally:
+        cluster.close()
 
 
 @contextmanager

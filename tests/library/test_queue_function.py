@@ -151,6 +151,7 @@ def stacks(folder: Path) -> Mapping[str, Facts]:
             "large": lambda stack: function(
                 stack, batch_size=100, batch_window=Duration.seconds(1), max_concurrency=1_000
             ),
+            "short": lambda stack: function(stack, max_processing=Duration.seconds(1), timeout=Duration.seconds(6)),
             "provisioned": lambda stack: function(stack, provisioned_pollers=(2, 5)),
             "attribute": lambda stack: QueueFunction(stack, "Orders", image=image, command="shop.orders:on_order"),
         }
@@ -213,6 +214,12 @@ def test_a_new_queue_hides_messages_for_six_time_outs_and_the_window(stacks: Map
     assert {each.get("VisibilityTimeout") for each in stacks["plain"].all("SQS::Queue")} == {420, None}
     assert function_of(stacks["everything"])["Timeout"] == 310
     assert 6 * 310 + 5 in {each.get("VisibilityTimeout") for each in stacks["everything"].all("SQS::Queue")}
+
+
+def test_a_shorter_time_out_brings_messages_back_sooner(stacks: Mapping[str, Facts]) -> None:
+    assert function_of(stacks["short"])["Timeout"] == 6
+    (queue,) = [each for each in stacks["short"].all("SQS::Queue") if "RedrivePolicy" in each]
+    assert queue["VisibilityTimeout"] == 36
 
 
 def test_the_dead_letter_queue_is_the_queues_and_not_the_functions(stacks: Mapping[str, Facts]) -> None:
@@ -397,6 +404,11 @@ def imported_twice(stack: Stack, image: ecs.ContainerImage) -> object:
     ("build", "says"),
     [
         (refused(max_processing=Duration.minutes(15)), "max_processing is 15 min; Lambda ends a function after 15 min"),
+        (
+            refused(timeout=Duration.seconds(64)),
+            "timeout is 64 s; the runtime needs 5 s after a handler's longest (1 min)",
+        ),
+        (refused(timeout=Duration.seconds(901)), "Lambda ends a function after 15 min: use 65 to 900 s"),
         (refused(max_concurrency=1), "max_concurrency is 1; Lambda takes 2 to 1000"),
         (refused(max_concurrency=1001), "Lambda takes 2 to 1000"),
         (refused(max_concurrency=20, reserved_concurrency=10), "exceed reserved_concurrency=10"),

@@ -125,7 +125,7 @@ def test_the_only_user_signs_in_with_iam_and_has_no_password(synthesized: Synthe
             "UserId": user_name,
             "UserName": user_name,
             "AuthenticationMode": {"Type": "iam"},
-            "AccessString": "on ~* &* +@all -@dangerous",
+            "AccessString": "on ~* &* +@all -@dangerous +info",
             "Passwords": Match.absent(),
             "NoPasswordRequired": Match.absent(),
         },

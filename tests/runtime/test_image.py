@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from fargate_workers_runtime.sql.postgres_settings import RDS_CA_FILE
+
 WORKER_IMAGE = Path(__file__).parents[2] / "worker_image"
 DOCKERFILE = (WORKER_IMAGE / "Dockerfile").read_text()
 SOURCES = sorted(
@@ -23,9 +25,27 @@ def instructions(name: str) -> list[str]:
 
 
 def test_the_base_image_is_an_exact_tag_given_as_a_build_argument() -> None:
-    assert instructions("FROM") == ["${PYTHON_IMAGE}"]
-    (argument,) = instructions("ARG")
+    *_, last = instructions("FROM")
+    assert last == "${PYTHON_IMAGE}"
+    argument, _ = instructions("ARG")
     assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+\.\d+-slim-bookworm", argument)
+
+
+def test_the_certificates_of_rds_come_from_a_stage_that_a_build_argument_names() -> None:
+    assert instructions("ARG")[1] == "RDS_CERTIFICATES=download"
+    stages = [line.removeprefix("scratch AS ") for line in instructions("FROM") if line.startswith("scratch AS ")]
+    assert stages == ["certificates-download", "certificates-context", "certificates-none"]
+    assert "certificates-${RDS_CERTIFICATES} AS certificates" in instructions("FROM")
+    assert f"--from=certificates /rds/ {RDS_CA_FILE.parent}/" in instructions("COPY")
+
+
+def test_nothing_is_downloaded_beside_the_certificates_and_what_the_lock_has() -> None:
+    (download,) = instructions("ADD")
+    assert download.endswith(f"/rds/{RDS_CA_FILE.name}")
+    assert [command for command in instructions("RUN") if "install" in command] == [
+        '["python", "-m", "pip", "install", "--no-cache-dir", "--no-deps", "--require-hashes", '
+        '"--requirement", "requirements.txt"]'
+    ]
 
 
 def test_the_image_runs_as_a_user_without_rights() -> None:
@@ -44,7 +64,7 @@ def test_every_user_may_read_what_was_copied_whatever_modes_the_checkout_has() -
     last_copy = max(number for number, line in enumerate(commands) if line.startswith("COPY"))
 
     assert commands[last_copy + 1] == 'RUN ["chmod", "-R", "a+rX", "/app"]'
-    assert instructions("WORKDIR") == ["/app"]
+    assert instructions("WORKDIR")[-1] == "/app"
 
 
 def test_the_health_check_is_the_runtimes_own() -> None:
@@ -80,6 +100,7 @@ def test_the_build_context_is_an_allow_list() -> None:
         "!requirements.txt",
         "!fargate_workers_runtime/**/*.py",
         "!order_pipeline/**/*.py",
+        "!certificates/global-bundle.pem",
     ]
 
 

@@ -26,8 +26,9 @@ Eviction = Literal["allkeys-lru", "noeviction"]
 
 # One parameter group family per major version; minor versions arrive by themselves.
 ENGINE_VERSION, FAMILY = "9.1", "valkey9"
-# Every key and command, but none that looks into the server, changes it or empties it.
-ACCESS = "on ~* &* +@all -@dangerous"
+# Every key and command, but none that changes the server, empties it or looks into it: but for INFO, by which a worker
+# sees at its start whether the server evicts what must stay.
+ACCESS = "on ~* &* +@all -@dangerous +info"
 SNAPSHOT_RETENTION = 7 * 86_400
 # Not Redis's 6379, which is the first port a scanner tries.
 PORT = 6380

@@ -10,7 +10,7 @@ from fargate_workers.errors import ConfigurationError
 LONGEST_TIMEOUT = 900
 
 #: Between the longest handler and the function's time-out: the runtime needs the last five, its start the others.
-RUNTIME_SECONDS = 10
+RUNTIME_SECONDS, ENDING_SECONDS = 10, 5
 
 #: Of the visibility timeout, for each second of the time-out, and of the deliveries before a message is given up:
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
@@ -48,15 +48,16 @@ class Pollers:
     provisioned: tuple[int, int] | None
 
 
-def timeout_of(id: str, max_processing: int) -> int:
+def timeout_of(id: str, max_processing: int, wanted: int | None = None) -> int:
     """The function's time-out for handlers of so many seconds.
 
     Args:
         id: The id of the function, for the error.
         max_processing: Seconds that a handler may take over one message.
+        wanted: The time-out in seconds that its owner wants. None is ten seconds more than a handler may take.
 
     Raises:
-        ConfigurationError: Lambda ends a function earlier.
+        ConfigurationError: Lambda ends a function earlier, or the runtime has no time left for its answer.
     """
     if not 1 <= max_processing <= LONGEST_TIMEOUT - RUNTIME_SECONDS:
         raise ConfigurationError(
@@ -64,7 +65,14 @@ def timeout_of(id: str, max_processing: int) -> int:
             f"{in_words(LONGEST_TIMEOUT)}, of which {RUNTIME_SECONDS} s are the runtime's: use 1 to "
             f"{LONGEST_TIMEOUT - RUNTIME_SECONDS} s, or a QueueWorker."
         )
-    return max_processing + RUNTIME_SECONDS
+    timeout = max_processing + RUNTIME_SECONDS if wanted is None else wanted
+    if not max_processing + ENDING_SECONDS <= timeout <= LONGEST_TIMEOUT:
+        raise ConfigurationError(
+            f"{id}: timeout is {in_words(timeout)}; the runtime needs {ENDING_SECONDS} s after a handler's longest "
+            f"({in_words(max_processing)}) and Lambda ends a function after {in_words(LONGEST_TIMEOUT)}: use "
+            f"{max_processing + ENDING_SECONDS} to {LONGEST_TIMEOUT} s, or change max_processing."
+        )
+    return timeout
 
 
 def needed_visibility(timeout: int, window: int) -> int:

@@ -102,8 +102,10 @@ class QueueFunction(Construct):
             once, at their own price. Defaults to none: Lambda adds and removes pollers.
         reserved_concurrency: Invocations that are set aside for the function, out of the account's. Defaults to none.
         concurrency: Messages that an invocation handles at once. Defaults to 10.
-        max_processing: How long a handler may take over one message, 890 s at most. Ten seconds more are the function's
-            time-out. Defaults to 60 s.
+        max_processing: How long a handler may take over one message, 890 s at most. Defaults to 60 s.
+        timeout: The function's time-out, 5 s more than `max_processing` or longer: what the runtime needs to end and to
+            answer. A shorter one brings the messages of a killed invocation back sooner, by the queue's visibility
+            timeout. Defaults to 10 s more than `max_processing`.
         max_attempts: Failures after which a message goes to the dead-letter queue. Defaults to 10, or the queue's own
             `max_receive_count` if that is smaller.
         acceptable_age: Age of the oldest message that raises an alarm. Defaults to 15 minutes.
@@ -154,6 +156,7 @@ class QueueFunction(Construct):
         reserved_concurrency: int | None = None,
         concurrency: int = CONCURRENCY,
         max_processing: Duration | None = None,
+        timeout: Duration | None = None,
         max_attempts: int | None = None,
         acceptable_age: Duration | None = None,
         claims: Claims | PostgresDatabase | None = None,
@@ -175,14 +178,16 @@ class QueueFunction(Construct):
         self.alarms: dict[str, cloudwatch.CfnAlarm] = {}
         self._rules = 0
         window = in_seconds(batch_window, 0)
-        timeout = timeout_of(id, in_seconds(max_processing, MAX_PROCESSING))
+        timeout_seconds = timeout_of(
+            id, in_seconds(max_processing, MAX_PROCESSING), None if timeout is None else in_seconds(timeout, 0)
+        )
         self.worker_queue: WorkerQueue = _queue(
             self,
             source,
             dead_letter_queue=dead_letter_queue,
             fifo=fifo,
             visibility_timeout=visibility_timeout,
-            needed=needed_visibility(timeout, window),
+            needed=needed_visibility(timeout_seconds, window),
         )
         pollers = pollers_of(
             id,
@@ -205,7 +210,7 @@ class QueueFunction(Construct):
             max_tasks=1,
         )
         visibility = _visibility_of(self.worker_queue)
-        check_visibility(id, visibility, timeout=timeout, window=window)
+        check_visibility(id, visibility, timeout=timeout_seconds, window=window)
         self.worker_queue.check_demand(id, demand)
         self._check_receives()
         database = claims if isinstance(claims, PostgresDatabase) else None
@@ -245,7 +250,7 @@ class QueueFunction(Construct):
                 *([] if database is None else [_rows_in(database, id, demand, max_tasks=self.max_tasks)]),
             ],
             environment=environment or {},
-            timeout_seconds=timeout,
+            timeout_seconds=timeout_seconds,
             memory_mib=memory_mib,
             architecture=architecture,
             reserved_concurrency=reserved_concurrency,

@@ -92,7 +92,7 @@ def run(scene: Scene, *, folder: Path, tell: Callable[[str], None] = lambda _lin
 @contextmanager
 def _server(scene: Scene) -> Iterator[tuple[KafkaServer, TcpProxy | None]]:
     if scene.server == "mock":
-        with mock_kafka() as server:
+        with mock_kafka(session_timeout=scene.session) as server:
             yield server, None
         return
     with TcpProxy(0) as proxy, tansu(session_timeout=scene.session, port=proxy.port, proxy=proxy) as server:

@@ -26,8 +26,14 @@ SCENES = {
         seed=_SEED,
         limit=900,
     ),
-    "amid rebalances, KIP-848": Scene(
-        messages=150, server="mock", faults=("sigterm", "storm", *_ALWAYS), processes=2, seed=_SEED, limit=900
+    "killed amid rebalances, KIP-848": Scene(
+        messages=150,
+        server="mock",
+        faults=("kill", "sigterm", "storm", *_ALWAYS),
+        session=6,
+        processes=2,
+        seed=_SEED,
+        limit=900,
     ),
 }
 
@@ -53,7 +59,9 @@ def test_the_runs_were_not_spared(runs: dict[str, Future[Result]]) -> None:
     """A run that hurts nobody would pass as well."""
     facts = {name: future.result().facts for name, future in runs.items()}
     assert facts["killed, frozen and cut off"]["attacks"] == {"cut": 1, "freeze": 1, "kill": 1}
-    assert facts["amid rebalances, KIP-848"]["of them asked to stop"] >= 4
+    amid = facts["killed amid rebalances, KIP-848"]
+    assert amid["attacks"] == {"kill": 1, "sigterm": 1, "storm": 1}
+    assert amid["of them asked to stop"] >= 4
 
 
 # The judge

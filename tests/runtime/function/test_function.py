@@ -1,6 +1,7 @@
 """A function handles the messages of its events as a worker does, and reports those that failed."""
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from fargate_workers_runtime import Message, PoisonMessage, Retry
 from fargate_workers_runtime.brokers.broker import DeadLetter, Delivery, Failure
-from fargate_workers_runtime.brokers.function import InvocationBroker
+from fargate_workers_runtime.brokers.function import Invocation, InvocationBroker
 from fargate_workers_runtime.errors import EventError
 from fargate_workers_runtime.function import Function
 from fargate_workers_runtime.function.fed_worker import FedWorker
@@ -199,6 +200,41 @@ def test_the_rest_of_a_failed_group_is_reported_and_costs_no_attempt(environment
     here.settle()
     assert handle.ids == ["b1", "b2", "a1", "a2", "a3"]
     assert handle.attempts[-3:] == [3, 1, 1]
+
+
+def begun_invocation(queue: MemoryQueue, *, many: int) -> tuple[InvocationBroker, Invocation]:
+    broker = InvocationBroker(queue)
+    return broker, broker.begin(queue.receive(many, wait=0, lease=60), until=time.monotonic() + 60)
+
+
+def received_ids(broker: InvocationBroker, limit: int) -> list[Any]:
+    return [json.loads(each.text)["id"] for each in broker.receive(limit, wait=0, lease=60)]
+
+
+def test_a_group_received_one_by_one_goes_on_when_its_first_is_acknowledged() -> None:
+    queue = MemoryQueue(fifo=True)
+    for each in ("a1", "a2", "a3"):
+        queue.send({"id": each}, group_id="a")
+    queue.send({"id": "b1"}, group_id="b")
+    broker, invocation = begun_invocation(queue, many=4)
+    (first,) = broker.receive(1, wait=0, lease=60)
+    assert received_ids(broker, 1) == ["b1"]
+    assert received_ids(broker, 10) == []
+    broker.acknowledge([first])
+    assert received_ids(broker, 10) == ["a2", "a3"]
+    assert len(broker.end(invocation)) == 3  # all but the first
+
+
+def test_the_rest_of_a_failed_group_that_was_not_received_is_released_behind_it() -> None:
+    queue = MemoryQueue(fifo=True)
+    ids = [queue.send({"id": each}, group_id="a") for each in ("a1", "a2", "a3")]
+    broker, invocation = begun_invocation(queue, many=3)
+    (first,) = broker.receive(1, wait=0, lease=60)
+    assert broker.release([(first, 5)]) == []
+    assert received_ids(broker, 10) == []
+    assert invocation.wait(0)
+    assert broker.end(invocation) == ids
+    assert [(each.id, seconds) for each, seconds in queue.released] == [(ids[0], 5), (ids[1], 0), (ids[2], 0)]
 
 
 def test_poison_in_a_group_does_not_hold_up_the_rest(environment: Make) -> None:

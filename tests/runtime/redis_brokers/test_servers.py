@@ -85,10 +85,26 @@ def test_a_server_that_is_too_old_is_refused(valkey: ValkeyServer, monkeypatch: 
         check_server(client_of(valkey), address="BROKER_REDIS_HOST")
 
 
-def test_a_user_who_may_not_ask_for_the_policy_is_taken_at_its_word(server: ValkeyServer) -> None:
+def test_a_policy_that_may_not_be_asked_for_is_one_sentence_and_no_failure(
+    server: ValkeyServer, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     administrator = client_of(server)
-    administrator.execute_command("ACL", "SETUSER", "worker", "on", "nopass", "~*", "&*", "+@all", "-@dangerous")
-    check_server(client_of(server, username="worker", password="any"), address="BROKER_REDIS_HOST")
+    administrator.config_set("maxmemory-policy", "allkeys-lru")
+    administrator.execute_command("ACL", "SETUSER", "default", "-info")
+    opened(kind, server_of(server))
+    (warning,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert warning.getMessage() == (
+        "eviction_unknown: BROKER_REDIS_HOST does not show its maxmemory-policy; make sure that it is noeviction"
+    )
+
+
+def test_a_server_that_does_not_name_its_policy_is_taken_as_one_that_does_not_show_it(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_of(valkey)
+    monkeypatch.setattr(client, "info", lambda _section: {"used_memory": 1})
+    check_server(client, address="BROKER_REDIS_HOST")
+    assert "eviction_unknown" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import pytest
 from fargate_workers_runtime.process import protection
 from fargate_workers_toolkit.aws_behaviour import Bounds, Step, StepPolicy
 from fargate_workers_toolkit.simulation import Assumptions, simulate
-from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import (
+from fargate_workers_toolkit.simulation.engines.receiving import ask_for, fetched_ahead
+from fargate_workers_toolkit.simulation.engines.scale_in_protection import (
     NEWEST,
     OFTEN,
     ScaleInProtection,
     is_expected,
     old_work,
 )
-from fargate_workers_toolkit.simulation.engines.receiving import ask_for, fetched_ahead
 from fargate_workers_toolkit.simulation.loads import Load
 from fargate_workers_toolkit.simulation.model import Alarm, Metric, Query, Queue, ScaledService, Task
 

@@ -17,6 +17,9 @@ from fargate_workers_toolkit.local.workspace import Workspace
 
 EVERY_STACK = Selection().stacks
 
+#: Stacks that do not need one another are deployed side by side.
+STACKS_AT_ONCE = 8
+
 #: The region of stacks that name none, where neither AWS_REGION nor AWS_DEFAULT_REGION is set.
 DEFAULT_REGION = "us-east-1"
 
@@ -86,8 +89,11 @@ def deploy(
         report: Receives each resource that is ready. Defaults to no report.
     """
     _run(
-        # Without change sets: nothing reviews them.
-        [str(cdk), "deploy", *stacks, *_on(workspace), "--require-approval=never", "--method=direct"],
+        [
+            *(str(cdk), "deploy", *stacks, *_on(workspace)),
+            # Without change sets: nothing reviews them.
+            *("--require-approval=never", "--method=direct", f"--concurrency={STACKS_AT_ONCE}"),
+        ],
         workspace=workspace,
         environment=_credentials(workspace, aws),
         report=report,

@@ -1,12 +1,14 @@
 """What a server must be to keep messages: a primary, new enough, that evicts nothing."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import redis
-from redis.exceptions import NoPermissionError
 
 from fargate_workers_runtime.errors import SettingsError
+
+_log = logging.getLogger(__name__)
 
 #: The scripts state their flags, which older servers do not read.
 _OLDEST = 7
@@ -29,7 +31,11 @@ def check_server(client: redis.Redis, *, address: str) -> None:
     if int(version.partition(".")[0]) < _OLDEST:
         raise SettingsError(f"{address} is a server of version {version}; make it Valkey, or Redis 7 or later.")
     policy = _eviction(client)
-    if policy != "noeviction":
+    if policy is None:
+        _log.warning(
+            "eviction_unknown: %s does not show its maxmemory-policy; make sure that it is noeviction", address
+        )
+    elif policy != "noeviction":
         raise SettingsError(
             f"{address} is a server that evicts keys when its memory is full ({policy}), and with them messages; "
             "make it one whose maxmemory-policy is noeviction."
@@ -61,13 +67,13 @@ def _hello(client: redis.Redis) -> Mapping[str, Any]:
     return {_text(name): _text(value) for name, value in pairs}
 
 
-def _eviction(client: redis.Redis) -> str:
-    """The server's policy, if this user may ask for it: INFO counts among the dangerous commands."""
+def _eviction(client: redis.Redis) -> str | None:
+    """The server's policy; None where it does not show it, or not to this user. ElastiCache has no CONFIG to ask."""
     try:
         about: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
-    except NoPermissionError:
-        return "noeviction"
-    return str(about.get("maxmemory_policy", "noeviction"))
+    except redis.ResponseError:
+        return None
+    return about.get("maxmemory_policy")
 
 
 def _text(value: Any) -> Any:

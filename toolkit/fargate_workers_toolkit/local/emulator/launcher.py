@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from fargate_workers_toolkit.local.emulator import cloudformation, ministack_parts
+from fargate_workers_toolkit.local.emulator import cloudformation, deployments, ministack_parts
 from fargate_workers_toolkit.local.emulator.autoscaling.acting import AutoScaling
 from fargate_workers_toolkit.local.emulator.autoscaling.api import ScalingRegistry
 from fargate_workers_toolkit.local.emulator.autoscaling.scheduled_actions import ScheduledActions
@@ -60,6 +60,7 @@ def launch(settings: Settings) -> None:
     alarms, rules = Alarms(clock, scaling), Rules(clock, targets=targets, functions=functions)
     actions = ScheduledActions(clock, registry, scaling)
     cloudformation.install()
+    deployments.install()
     Caches(settings, containers).install()
     KafkaClusters(containers).install()
     databases = Databases(settings, containers)

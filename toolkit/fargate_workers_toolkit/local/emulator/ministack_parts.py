@@ -12,6 +12,8 @@ SYMBOLS = {
     "core.responses": ("request_scope", "get_account_id", "get_region", "json_response", "error_response_json"),
     "core.concurrency": ("resource_lock", "spawn_background"),
     "core.router": ("SERVICE_PATTERNS",),
+    "services.cloudformation": ("_stacks",),
+    "services.cloudformation.stacks": ("_runs_on_worker_thread",),
     "services.cloudformation.provisioners": (
         "_RESOURCE_HANDLERS",
         "_ec_rg_id",
@@ -154,6 +156,8 @@ app = _part("app")
 router = _part("core.router")
 responses = _part("core.responses")
 concurrency = _part("core.concurrency")
+cloudformation = _part("services.cloudformation")
+stacks = _part("services.cloudformation.stacks")
 provisioners = _part("services.cloudformation.provisioners")
 cloudwatch = _part("services.cloudwatch")
 ec2 = _part("services.ec2")

@@ -1,5 +1,6 @@
 """What runs in the embedded AWS: clients, and which resource is which, found by construct path."""
 
+import threading
 from typing import Any
 
 import boto3
@@ -29,6 +30,7 @@ class Deployed:
             region_name=aws.region,
         )
         self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()  # a session makes one client at a time
         self._ids: dict[str, dict[str, str]] = {}
 
     def client(self, service: str) -> Any:
@@ -37,9 +39,10 @@ class Deployed:
         Args:
             service: The service's name in boto3, for example `"sqs"`.
         """
-        if service not in self._clients:
-            self._clients[service] = self._session.client(service, endpoint_url=self.aws.endpoint, config=_DIRECT)
-        return self._clients[service]
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service, endpoint_url=self.aws.endpoint, config=_DIRECT)
+            return self._clients[service]
 
     def physical_id(self, path: str, *, type: str) -> str:
         """Return the name that CloudFormation gave a resource.

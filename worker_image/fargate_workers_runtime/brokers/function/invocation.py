@@ -21,6 +21,7 @@ class Invocation:
         self._ids = [each.id for each in deliveries]
         self._open = set(self._ids)
         self._acknowledged: set[str] = set()
+        self._begun: dict[str, list[str]] = {}  # by group
 
     @property
     def open(self) -> Collection[str]:
@@ -40,6 +41,13 @@ class Invocation:
             return self._changed.wait_for(lambda: not self._open, seconds)
 
     # Called by the broker, which holds the condition.
+
+    def begin(self, delivery: Delivery) -> None:
+        if delivery.group_id is not None:
+            self._begun.setdefault(delivery.group_id, []).append(delivery.id)
+
+    def is_at_work(self, group_id: str | None) -> bool:
+        return group_id is not None and any(each in self._open for each in self._begun.get(group_id, ()))
 
     def has(self, message_id: str) -> bool:
         return message_id in self._open

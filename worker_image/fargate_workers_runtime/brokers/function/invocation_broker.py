@@ -83,11 +83,15 @@ class InvocationBroker:
     def receive(self, limit: int, *, wait: float, lease: int) -> list[Delivery]:  # noqa: ARG002  the event decides
         with self._changed:
             self._readers += 1
-            self._changed.wait_for(lambda: self._waiting or self._closed, wait)
+            self._changed.wait_for(lambda: self._closed or self._may_begin(1), wait)
             self._readers -= 1
             if self._closed:
                 return []
-            return [self._waiting.popleft()[1] for _ in range(min(limit, len(self._waiting)))]
+            begun = self._may_begin(limit)
+            for invocation, delivery in begun:
+                self._waiting.remove((invocation, delivery))
+                invocation.begin(delivery)
+            return [delivery for _, delivery in begun]
 
     def extend(self, deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:  # noqa: ARG002  none is extended
         """No lease outlasts its invocation."""
@@ -115,8 +119,11 @@ class InvocationBroker:
             # Reported all the same, it comes back when its visibility timeout ends. Another try would be waited for.
             failures += [Failure(index=index, permanent=True, code=type(error).__name__) for index in open_]
         with self._changed:
+            rest = [each for index in open_ for each in self._rest_of(releases[index][0])]
             for index in open_:
                 self._end(releases[index][0], acknowledged=False)
+        if rest:  # as the pipeline releases what it has received of a group whose first failed
+            self.release([(each, 0) for each in rest])
         return failures
 
     def dead_letter(self, letters: Sequence[DeadLetter]) -> list[Failure]:
@@ -132,7 +139,8 @@ class InvocationBroker:
         with self._changed:
             tries = self._letters_failed[delivery.id] = self._letters_failed.get(delivery.id, 0) + 1
             if failure.permanent or tries >= _LETTER_TRIES:
-                self._end(delivery, acknowledged=False)
+                for each in (*self._rest_of(delivery), delivery):
+                    self._end(each, acknowledged=False)
                 return replace(failure, permanent=True)
         return failure
 
@@ -147,6 +155,24 @@ class InvocationBroker:
         self._queue.close()
 
     # All below run while `_changed` is held. By the message's id: Lambda takes a report by it, whatever the receipt.
+
+    def _may_begin(self, limit: int) -> list[tuple[Invocation, Delivery]]:
+        """Of what waits, what may be received: nothing of a group of which something is at work, lest that fails."""
+        found: list[tuple[Invocation, Delivery]] = []
+        for invocation, delivery in self._waiting:
+            if len(found) < limit and not invocation.is_at_work(delivery.group_id):
+                found.append((invocation, delivery))
+        return found
+
+    def _rest_of(self, delivery: Delivery) -> list[Delivery]:
+        """Take back what waits behind `delivery` in its group: its turn is not now."""
+        rest = [
+            (invocation, each)
+            for invocation, each in self._waiting
+            if each.group_id is not None and each.group_id == delivery.group_id and invocation.has(delivery.id)
+        ]
+        self._waiting = deque(item for item in self._waiting if item not in rest)
+        return [each for _, each in rest]
 
     def _is_open(self, delivery: Delivery) -> bool:
         return any(each.has(delivery.id) for each in self._invocations)

@@ -26,13 +26,13 @@ from fargate_workers_toolkit.simulation.engines.fluid.long_work_queue import (
 from fargate_workers_toolkit.simulation.engines.fluid.partitions import busy_slots
 from fargate_workers_toolkit.simulation.engines.fluid.passing import Passing
 from fargate_workers_toolkit.simulation.engines.fluid.queue import CHUNK, Begun, Curve, FluidQueue, begun
-from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import (
+from fargate_workers_toolkit.simulation.engines.receiving import fetched_ahead
+from fargate_workers_toolkit.simulation.engines.retrying import Retrying
+from fargate_workers_toolkit.simulation.engines.scale_in_protection import (
     ScaleInProtection,
     is_expected,
     old_work,
 )
-from fargate_workers_toolkit.simulation.engines.receiving import fetched_ahead
-from fargate_workers_toolkit.simulation.engines.retrying import Retrying
 from fargate_workers_toolkit.simulation.loads import Counts, Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.track import Minutes, Track
