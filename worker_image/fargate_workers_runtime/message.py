@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from fargate_workers_runtime.brokers import Delivery
+from fargate_workers_runtime.frozen import frozen
 
 
 class EffectBlock(Protocol):
@@ -70,7 +71,8 @@ class Message:
             attributes: String attributes of the message and of its envelope.
             idempotency_key: The name of the effect.
         """
-        return cls(
+        return frozen(
+            cls,
             id=delivery.id,
             body=body,
             raw=delivery.text,
@@ -100,9 +102,9 @@ class Message:
             transaction: What `transact` calls with its items.
             effect: What `effect_in` calls with its connection.
         """
-        made = object.__new__(type(self))
-        made.__dict__.update(self.__dict__, deadline=deadline, transaction=transaction, effect=effect)
-        return made
+        begun = frozen(type(self), **self.__dict__)
+        begun.__dict__.update(deadline=deadline, transaction=transaction, effect=effect)
+        return begun
 
     def transact(self, items: Sequence[Mapping[str, Any]]) -> None:
         """One transaction that writes `items` to DynamoDB and records this message's effect.

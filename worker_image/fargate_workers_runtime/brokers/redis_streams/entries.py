@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from fargate_workers_runtime.brokers.broker import Delivery
+from fargate_workers_runtime.frozen import frozen
 
 #: The field that holds the payload; an entry without it is a payload as a whole.
 BODY = "body"
@@ -57,7 +58,8 @@ def delivery(entry_id: bytes, pairs: Sequence[bytes], *, consumer: str, count: i
     texts = [text_of(each) for each in pairs]
     fields = dict(zip(texts[::2], texts[1::2], strict=True))
     body = fields.pop(BODY, None)
-    return Delivery(
+    return frozen(
+        Delivery,
         id=name,
         text=json.dumps(fields) if body is None else body,
         token=f"{consumer} {int(first * 1000)} {count}",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fargate_workers_runtime.brokers.broker import Capabilities, DeadLetter, Delivery, Failure, Lag
 from fargate_workers_runtime.brokers.redis_streams import scripts
-from fargate_workers_runtime.brokers.redis_streams.entries import bytes_of, delivery, text_of
+from fargate_workers_runtime.brokers.redis_streams.entries import BODY, bytes_of, delivery, text_of
 from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
 from fargate_workers_runtime.errors import SettingsError
 from fargate_workers_runtime.redis import check_server, check_type, companion
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 #: Entries of one call: so many that the round trip hardly counts, and no more than a script does in a millisecond.
 BATCH = 50
+
+_BODY = bytes_of(BODY)
 
 #: The longest that one command waits on the server, in seconds: between two, leases of the dead are looked for.
 _LONGEST_WAIT = 1.0
@@ -153,7 +155,7 @@ class StreamBroker:
         return _failures(lost) + _failures(trimmed, "trimmed")
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
-        arguments = [part for each in deliveries for part in _names_of(each)]
+        arguments = [f"{each.id} {each.token}" for each in deliveries]
         return _failures(self._acknowledge(keys=self._keys, args=[self._settings.group, self._ending, *arguments]))
 
     def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
@@ -229,10 +231,12 @@ class StreamBroker:
         deliveries: list[Delivery] = []
         place = 0
         while place < len(taken):
-            count, first, length = map(int, taken[place + 1].split())
-            pairs = taken[place + 2 : place + 2 + length]
-            deliveries.append(delivery(taken[place], pairs, consumer=consumer, count=count, first=first / 1000))
-            place += 2 + length
+            name, *numbers = taken[place].split()
+            count, first, length = map(int, numbers)
+            fields = taken[place + 1 : place + 1 + length]
+            pairs = fields if length != 1 else [_BODY, *fields]
+            deliveries.append(delivery(name, pairs, consumer=consumer, count=count, first=first / 1000))
+            place += 1 + length
         return deliveries, due / 1000 if due >= 0 else None
 
     def _wait_for_new(self, limit: int, consumer: str, seconds: float) -> list[Delivery]:
