@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.report import Check, Row, publish
 from fargate_workers_toolkit.console.progress import Progress
 from fargate_workers_toolkit.local import lifecycle
-from fargate_workers_toolkit.local.synthesis import Selection
+from fargate_workers_toolkit.local.app.synthesis import Selection
 from fargate_workers_toolkit.local.workspace import Workspace
 from scenarios.order_pipeline import play
 

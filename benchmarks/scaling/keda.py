@@ -13,7 +13,7 @@ from dataclasses import replace
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
 from fargate_workers_toolkit.simulation.control.observation import Observation
-from fargate_workers_toolkit.simulation.engines.fluid import FluidRun
+from fargate_workers_toolkit.simulation.engines.fluid.run import FluidRun
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.result import Prices, Result

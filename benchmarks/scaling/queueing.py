@@ -9,8 +9,8 @@ from benchmarks.report import Check, Row
 from benchmarks.scaling.services import article, fixed
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
-from fargate_workers_toolkit.simulation.engines.ages import ExactAges
-from fargate_workers_toolkit.simulation.engines.exact import ExactRun
+from fargate_workers_toolkit.simulation.engines.exact.ages import ExactAges
+from fargate_workers_toolkit.simulation.engines.exact.run import ExactRun
 from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in, steady
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService

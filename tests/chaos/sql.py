@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fargate_workers_runtime import Message, connect_postgres
-from fargate_workers_runtime.entry import run_once
+from fargate_workers_runtime.entry_points.worker import run_once
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.sql import PostgresEffects
 from fargate_workers_runtime.testing import MemoryQueue

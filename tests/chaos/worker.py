@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fargate_workers_runtime import Message, PoisonMessage, entry
+from fargate_workers_runtime import Message, PoisonMessage
 from fargate_workers_runtime.claims.dynamodb import DynamoDbClaims
 from fargate_workers_runtime.claims.redis import RedisClaims
+from fargate_workers_runtime.entry_points import run
 from tests.chaos.history import History
 from tests.faults.program import session
 
@@ -54,7 +55,7 @@ def work(life: Life) -> None:
     os.dup2(log, 2)
     sys.stdout = os.fdopen(1, "w", buffering=1)
     session()
-    entry.run(Handler(life).handle, schema=SCHEMA, idempotency_key="/order_id")
+    run(Handler(life).handle, schema=SCHEMA, idempotency_key="/order_id")
 
 
 def _die_with_parent() -> None:

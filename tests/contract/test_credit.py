@@ -5,7 +5,7 @@ import math
 import pytest
 
 from fargate_workers.queues.checks import most_held
-from fargate_workers_runtime.pipeline.credit import MOST_IN_HAND, ask_for
+from fargate_workers_runtime.pipeline.receiving.credit import MOST_IN_HAND, ask_for
 
 
 def held_by(concurrency: int, per_second: float) -> int:

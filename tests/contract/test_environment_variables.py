@@ -11,8 +11,8 @@ from aws_cdk import aws_ec2 as ec2
 from fargate_workers import QueueWorker, RedisCache, WorkerCluster
 from fargate_workers.workers.checks import Pacing
 from fargate_workers_runtime import connect_redis, settings
+from fargate_workers_runtime.entry_points.task import Task
 from fargate_workers_runtime.settings import Settings
-from fargate_workers_runtime.task import Task
 from tests.contract.read_environment import ReadEnvironment
 from tests.doubles.stack_facts import Facts, image, synthesize
 

@@ -15,9 +15,9 @@ from fargate_workers_runtime.brokers.kafka import KafkaSettings
 from fargate_workers_runtime.brokers.redis_lists.settings import ListSettings
 from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
 from fargate_workers_runtime.brokers.sqs.sqs_broker import SqsBroker
+from fargate_workers_runtime.entry_points.task import Task
 from fargate_workers_runtime.redis import connect_broker
 from fargate_workers_runtime.settings import Settings
-from fargate_workers_runtime.task import Task
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryWorker
 from tests.contract.read_environment import ReadEnvironment

@@ -17,7 +17,8 @@ import botocore.session
 from botocore.loaders import Loader
 from botocore.retries.standard import ExponentialBackoff
 
-from fargate_workers_runtime import Message, entry
+from fargate_workers_runtime import Message
+from fargate_workers_runtime.entry_points import run
 from tests.faults.injector import Fault, Injector
 from tests.faults.steps import Steps
 
@@ -60,7 +61,7 @@ def work(plan: Plan) -> None:
         plan.prepare()
     handler = _Handler(plan)
     try:
-        entry.run(handler.handle, idempotency_key="/order_id")
+        run(handler.handle, idempotency_key="/order_id")
     finally:
         atexit._run_exitfuncs()  # noqa: SLF001  multiprocessing ends a process without them
 

@@ -5,7 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from fargate_workers_runtime import Message, connect_postgres, entry
+from fargate_workers_runtime import Message, connect_postgres
+from fargate_workers_runtime.entry_points import run
 from fargate_workers_runtime.sql import connection, effects
 from tests.faults.program import Plan, be_quick
 
@@ -46,7 +47,7 @@ def work_with_sql(plan: Plan) -> None:
                 reach("written")
         reach("committed")
 
-    entry.run(handle, idempotency_key="/order_id")
+    run(handle, idempotency_key="/order_id")
 
 
 def go_on(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, IncompleteReadError
 
 from fargate_workers_runtime import Message
-from fargate_workers_runtime.task import Task, run_claimed
+from fargate_workers_runtime.entry_points.task import Task, run_claimed
 from fargate_workers_runtime.testing import MemoryClaims, MemoryWorker
 from order_pipeline.import_bulk import ImportBulk
 from order_pipeline.import_files import EVENT_SCHEMA, ImportFiles, file_version

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fargate_workers_runtime.task import LEASE_SECONDS, Task, run_claimed
+from fargate_workers_runtime.entry_points.task import LEASE_SECONDS, Task, run_claimed
 from fargate_workers_runtime.testing import Clock, MemoryClaims
 from tests.faults.rig import Rig, until
 

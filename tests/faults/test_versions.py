@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fargate_workers_runtime import Message, PoisonMessage, Retry
-from fargate_workers_runtime.entry import run_once
+from fargate_workers_runtime.entry_points.worker import run_once
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
 

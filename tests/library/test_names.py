@@ -26,7 +26,7 @@ from fargate_workers import (
     WorkerCluster,
     worker_image,
 )
-from fargate_workers.cloudformation.plain_text import dimension
+from fargate_workers.cloudformation.names.plain_text import dimension
 from tests.doubles.stack_facts import Facts, image
 
 LONG = "Orders" * 50

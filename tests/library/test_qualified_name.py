@@ -3,7 +3,7 @@
 from aws_cdk import App, Stack, Stage
 from constructs import Construct
 
-from fargate_workers.cloudformation.qualified_name import qualify
+from fargate_workers.cloudformation.names.qualified_name import qualify
 
 
 def test_it_is_the_stacks_name_and_the_path_within() -> None:

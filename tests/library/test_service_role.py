@@ -2,7 +2,13 @@
 
 import json
 
-from fargate_workers.cloudformation.policies import LONGEST_POLICY, Statement, allow, in_policies, policy_document
+from fargate_workers.cloudformation.permissions.policies import (
+    LONGEST_POLICY,
+    Statement,
+    allow,
+    in_policies,
+    policy_document,
+)
 
 
 def test_what_fits_into_one_policy_stays_as_it_is_written() -> None:

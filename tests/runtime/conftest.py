@@ -40,7 +40,7 @@ def eventually() -> Eventually:
 @pytest.fixture
 def amid_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is not careful with its first message, as a new process is."""
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.isolation._CAREFUL_START", False)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.isolation._CAREFUL_START", False)
 
 
 @pytest.fixture(scope="session", autouse=True)

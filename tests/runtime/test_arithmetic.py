@@ -13,7 +13,7 @@ from fargate_workers_runtime.pipeline.backoff import (
     until_next_look,
     while_held,
 )
-from fargate_workers_runtime.pipeline.credit import ask_for, polls
+from fargate_workers_runtime.pipeline.receiving.credit import ask_for, polls
 from fargate_workers_runtime.settings import Settings
 
 

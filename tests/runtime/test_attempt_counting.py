@@ -9,11 +9,11 @@ import pytest
 
 from fargate_workers_runtime import Message, PoisonMessage
 from fargate_workers_runtime.brokers.broker import AttemptCounter, Capabilities, Delivery, Failure
-from fargate_workers_runtime.entry import run_once
-from fargate_workers_runtime.pipeline.isolation import unanswered
+from fargate_workers_runtime.entry_points.worker import run_once
+from fargate_workers_runtime.pipeline.attempting.isolation import unanswered
 from fargate_workers_runtime.pipeline.leases import Leases
-from fargate_workers_runtime.pipeline.outcome import Letter
-from fargate_workers_runtime.pipeline.settling import Settler
+from fargate_workers_runtime.pipeline.settling.outcome import Letter
+from fargate_workers_runtime.pipeline.settling.settler import Settler
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import Clock, MemoryQueue
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from fargate_workers_runtime.brokers.broker import Capabilities, Delivery, Failure
-from fargate_workers_runtime.entry import run, run_once
+from fargate_workers_runtime.entry_points.worker import run, run_once
 from fargate_workers_runtime.handlers.gate import Gate
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.pipeline.in_hand import InHand
 from fargate_workers_runtime.pipeline.inbox import Inbox, Work
 from fargate_workers_runtime.pipeline.leases import Leases
-from fargate_workers_runtime.pipeline.outcome import Letter
-from fargate_workers_runtime.pipeline.settling import Settler
+from fargate_workers_runtime.pipeline.settling.outcome import Letter
+from fargate_workers_runtime.pipeline.settling.settler import Settler
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import Clock, MemoryQueue
 from fargate_workers_runtime.worker import Worker
@@ -203,9 +203,11 @@ def test_run_leaves_the_broker_before_the_process_ends(monkeypatch: pytest.Monke
     for name, value in {"WORKER_NAME": "test", "QUEUE_URL": "https://sqs/1/orders", "AWS_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HEALTH_FILE", str(tmp_path / "healthy"))
-    monkeypatch.setattr("fargate_workers_runtime.entry.starting", nullcontext)  # the log is pytest's here
+    monkeypatch.setattr("fargate_workers_runtime.entry_points.worker.starting", nullcontext)  # the log is pytest's here
     monkeypatch.setattr("fargate_workers_runtime.opening.SqsBroker", Leaving)
-    monkeypatch.setattr("fargate_workers_runtime.entry.on_stop", lambda request_stop: request_stop("test"))
-    monkeypatch.setattr("fargate_workers_runtime.entry.end", story.append)
+    monkeypatch.setattr(
+        "fargate_workers_runtime.entry_points.worker.on_stop", lambda request_stop: request_stop("test")
+    )
+    monkeypatch.setattr("fargate_workers_runtime.entry_points.worker.end", story.append)
     run(lambda _message: None)
     assert story == ["closed", 0]

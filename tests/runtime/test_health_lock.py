@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fargate_workers_runtime import SettingsError, health_lock
+from fargate_workers_runtime import SettingsError
+from fargate_workers_runtime.process import health_lock
 
 
 def holding(health_file: Path) -> tuple[int, int]:

@@ -123,7 +123,7 @@ def test_every_public_name_is_found() -> None:
 def test_the_examples_in_docstrings_run() -> None:
     import doctest
 
-    from fargate_workers_runtime import entry
+    from fargate_workers_runtime.entry_points import worker
 
-    result = doctest.testmod(entry)
+    result = doctest.testmod(worker)
     assert (result.attempted > 0, result.failed) == (True, 0)

@@ -62,7 +62,7 @@ class Running:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-offs that no test has to wait for."""
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.equal_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter", lambda *_a, **_k: 0.0)
 
 
 def group(*numbers: int, group_id: str = "a", into: MemoryQueue | None = None) -> MemoryQueue:
@@ -100,7 +100,8 @@ def test_attempts_in_hand_count_in_the_process_that_comes_next(
 ) -> None:
     waits = [0.0, 3600.0]
     monkeypatch.setattr(
-        "fargate_workers_runtime.pipeline.attempts.equal_jitter", lambda *_a, **_k: waits.pop(0) if waits else 0
+        "fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter",
+        lambda *_a, **_k: waits.pop(0) if waits else 0,
     )
     begun: list[int] = []
 
@@ -125,9 +126,9 @@ def test_a_claim_that_began_nothing_is_no_attempt(
     fifo: bool, quick: None, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     """Each second claim is granted and not heard of, by a store that then takes no release either, for a while."""
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
     for wait in ("while_held", "until_next_look"):
-        monkeypatch.setattr(f"fargate_workers_runtime.pipeline.attempts.{wait}", lambda *_a, **_k: 0.0)
+        monkeypatch.setattr(f"fargate_workers_runtime.pipeline.attempting.attempts.{wait}", lambda *_a, **_k: 0.0)
     monkeypatch.setattr("fargate_workers_runtime.pipeline.outage.full_jitter", lambda *_a, **_k: 0.01)
     claims, calls, failures = MemoryClaims(), itertools.count(), [0]
     claim, release = claims.claim, claims.release
@@ -180,7 +181,7 @@ def test_an_attempt_that_died_with_its_process_has_not_failed(quick: None, event
 def test_a_group_that_waits_leaves_its_handler_to_others(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.equal_jitter", lambda *_a, **_k: 3600.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter", lambda *_a, **_k: 3600.0)
     seen: list[str] = []
 
     def handle(message: Message) -> None:
@@ -200,7 +201,7 @@ def test_a_group_that_waits_leaves_its_handler_to_others(
 def test_a_stop_hands_a_waiting_group_back_in_order_the_first_with_the_rest_of_its_back_off(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.equal_jitter", lambda *_a, **_k: 100.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter", lambda *_a, **_k: 100.0)
     began = threading.Event()
 
     def handle(message: Message) -> None:
@@ -329,8 +330,8 @@ def test_a_group_whose_poison_cannot_be_buried_comes_back_with_it(
 def test_a_duplicate_beside_a_long_job_waits_in_hand_and_spends_no_delivery(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.until_next_look", lambda *_a, **_k: 0.0)
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.random.uniform", lambda *_a: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.until_next_look", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.random.uniform", lambda *_a: 0.0)
     claims = MemoryClaims()
     looks = threading.Semaphore(0)
     claim = claims.claim
@@ -376,7 +377,7 @@ def test_a_duplicate_in_hand_looks_again_at_a_steady_pace_however_long_the_other
 def test_more_groups_than_may_wait_in_hand_are_handed_back(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.equal_jitter", lambda *_a, **_k: 3600.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter", lambda *_a, **_k: 3600.0)
 
     def fail(_message: Message) -> None:
         raise ConnectionError("down")

@@ -13,7 +13,7 @@ from fargate_workers_runtime import Message
 from fargate_workers_runtime.brokers.broker import DeadLetter, Delivery, Failure
 from fargate_workers_runtime.claims import Claims
 from fargate_workers_runtime.handlers.gate import Gate
-from fargate_workers_runtime.pipeline.isolation import Isolation, Turn, place, unanswered
+from fargate_workers_runtime.pipeline.attempting.isolation import Isolation, Turn, place, unanswered
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
@@ -460,7 +460,7 @@ def test_the_neighbours_of_a_killer_are_handled_and_the_killer_is_given_up(fifo:
 def test_the_neighbours_of_a_killer_are_handled_where_the_queue_allows_five_deliveries(
     fifo: bool, claims: bool, starts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.turns._CLEAR_SECONDS", 0.01)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.turns._CLEAR_SECONDS", 0.01)
     bodies = [{"id": "killer", "does": "die"}, *({"id": str(number), "does": "work"} for number in range(9))]
     stand = Stand(bodies, fifo=fifo, claims=claims, max_receive_count=5)
     for _ in range(40):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fargate_workers_runtime.pipeline.patience import Memory, Seen, attempts, reason
+from fargate_workers_runtime.pipeline.attempting.patience import Memory, Seen, attempts, reason
 
 NEW = Seen()
 

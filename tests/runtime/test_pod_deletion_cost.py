@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from fargate_workers_runtime.entry import protection_of
+from fargate_workers_runtime.entry_points.worker import protection_of
 from fargate_workers_runtime.errors import SettingsError
 from fargate_workers_runtime.process.pod_deletion_cost import ANNOTATION, pod_deletion_cost
 from fargate_workers_runtime.settings import Settings
@@ -145,7 +145,7 @@ def test_a_pod_asks_only_where_a_handler_may_outlive_its_stop(
     max_processing: int, asks: bool, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_account = partial(pod_deletion_cost, account=kubernetes.account)
-    monkeypatch.setattr("fargate_workers_runtime.entry.pod_deletion_cost", of_account)
+    monkeypatch.setattr("fargate_workers_runtime.entry_points.worker.pod_deletion_cost", of_account)
     for name, value in kubernetes.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ECS_AGENT_URI", raising=False)

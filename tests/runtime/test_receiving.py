@@ -11,8 +11,8 @@ import pytest
 from fargate_workers_runtime.brokers.broker import Delivery
 from fargate_workers_runtime.pipeline.inbox import Inbox
 from fargate_workers_runtime.pipeline.outage import Outage
-from fargate_workers_runtime.pipeline.receiving import Receivers
-from fargate_workers_runtime.pipeline.standstill import Standstill
+from fargate_workers_runtime.pipeline.receiving.receivers import Receivers
+from fargate_workers_runtime.pipeline.receiving.standstill import Standstill
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.testing import MemoryQueue
 
@@ -106,7 +106,7 @@ def test_economy_lets_messages_gather_after_a_poll_that_was_not_full(monkeypatch
         waits.clear()
         queue = Scripted(3, 10)
         with monkeypatch.context() as patch:
-            patch.setattr("fargate_workers_runtime.pipeline.receiving.threading.Event", Recorded)
+            patch.setattr("fargate_workers_runtime.pipeline.receiving.receivers.threading.Event", Recorded)
             rig = Rig(queue, pacing=pacing, receivers=1)
         queue.answer.release(2)
         while len(rig.taken) < 13:
@@ -163,7 +163,7 @@ def test_a_poll_is_waited_for_and_not_cut(eventually: Eventually) -> None:
 def test_a_queue_that_does_not_answer_is_asked_by_one_poll_only(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.receiving.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.receiving.receivers.full_jitter", lambda *_a, **_k: 0.0)
     polling: set[str] = set()
     failing = threading.Event()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fargate_workers_runtime.pipeline.releases import Releases
+from fargate_workers_runtime.pipeline.settling.releases import Releases
 from fargate_workers_runtime.testing import Clock, MemoryClaims
 
 

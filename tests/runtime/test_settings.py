@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fargate_workers_runtime import FargateWorkersError, SettingsError, entry
+from fargate_workers_runtime import FargateWorkersError, SettingsError
+from fargate_workers_runtime.entry_points import worker
 from fargate_workers_runtime.settings import MAX_MESSAGE_BYTES, Settings
 from fargate_workers_runtime.testing import MemoryQueue
 
@@ -123,11 +124,11 @@ def test_a_job_ends_when_the_queue_is_empty(monkeypatch: pytest.MonkeyPatch) -> 
     queue = MemoryQueue([{"id": 1}, {"id": 2}])
     for name, value in {**LEAST, "UNTIL_EMPTY": "true", "RECEIVE_WAIT_SECONDS": "0"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(entry, "open_broker", lambda _settings, _metrics: queue)
-    monkeypatch.setattr(entry, "on_stop", lambda _stop: None)
-    monkeypatch.setattr(entry, "end", codes.append)
+    monkeypatch.setattr(worker, "open_broker", lambda _settings, _metrics: queue)
+    monkeypatch.setattr(worker, "on_stop", lambda _stop: None)
+    monkeypatch.setattr(worker, "end", codes.append)
 
-    entry.run(lambda message: None)
+    worker.run(lambda message: None)
 
     assert codes == [0]
     assert queue.empty

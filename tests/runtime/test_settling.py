@@ -7,8 +7,8 @@ import pytest
 
 from fargate_workers_runtime.brokers.broker import DeadLetter, Delivery, Failure
 from fargate_workers_runtime.pipeline.leases import Lease, Leases
-from fargate_workers_runtime.pipeline.outcome import Letter
-from fargate_workers_runtime.pipeline.settling import Settler
+from fargate_workers_runtime.pipeline.settling.outcome import Letter
+from fargate_workers_runtime.pipeline.settling.settler import Settler
 from fargate_workers_runtime.testing import MemoryQueue
 
 Eventually = Callable[[Callable[[], object]], None]
@@ -56,7 +56,7 @@ def rig() -> Iterator[Callable[..., Rig]]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses between two tries."""
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.settling.equal_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.settling.settler.equal_jitter", lambda *_a, **_k: 0.0)
 
 
 def test_ten_deletes_are_one_request(rig: Callable[..., Rig], eventually: Eventually) -> None:
@@ -330,7 +330,7 @@ def test_a_flood_of_poison_waits_for_its_requests_instead_of_filling_the_memory(
 def test_a_letter_that_is_given_up_may_end_more_messages_than_have_room(
     rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.settling._THREADS", 1)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.settling.settler._THREADS", 1)
     crowd = rig(160, linger=0)
     poison, *rest = crowd.taken
     monkeypatch.setattr(crowd.queue, "dead_letter", lambda _letters: [Failure(index=0, permanent=True, code="Refused")])

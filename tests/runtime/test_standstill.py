@@ -1,6 +1,6 @@
 """How long the process stood still, as far as it can tell."""
 
-from fargate_workers_runtime.pipeline.standstill import Standstill
+from fargate_workers_runtime.pipeline.receiving.standstill import Standstill
 
 
 class Clock:

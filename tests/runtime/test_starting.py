@@ -65,8 +65,9 @@ def test_another_package_that_is_missing_is_named_as_python_names_it() -> None:
 
 
 def test_a_failure_at_the_start_says_its_text_for_no_message_can_be_in_it() -> None:
-    fails = "from fargate_workers_runtime import clients, entry; clients.sqs_client = lambda **_: 1 / 0; "
-    code, (line,), _ = start(f"{fails}entry.run(print)", LOG_LEVEL="info")
+    fails = "from fargate_workers_runtime import clients; clients.sqs_client = lambda **_: 1 / 0"
+    run = "from fargate_workers_runtime.entry_points import run; run(print)"
+    code, (line,), _ = start(f"{fails}; {run}", LOG_LEVEL="info")
     assert (code, line["event"], line["error"], line["text"]) == (
         1,
         "start_failed",

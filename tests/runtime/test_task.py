@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fargate_workers_runtime import ObjectCreated, PoisonMessage, Retry, SettingsError, Task
-from fargate_workers_runtime.task import LEASE_SECONDS, Interruption, run_claimed
+from fargate_workers_runtime.entry_points.task import LEASE_SECONDS, Interruption, run_claimed
 from fargate_workers_runtime.testing import Clock, MemoryClaims
 
 SCHEDULED = {

@@ -143,7 +143,9 @@ def test_a_handler_may_call_a_message_poison() -> None:
 def test_a_message_whose_handler_fails_comes_back_after_a_back_off(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda attempt: 2.0 * attempt)
+    monkeypatch.setattr(
+        "fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda attempt: 2.0 * attempt
+    )
 
     def fail(_message: Message) -> None:
         raise error
@@ -289,7 +291,7 @@ def test_an_outage_costs_each_message_in_hand_one_delivery_and_the_others_none(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     monkeypatch.setattr("fargate_workers_runtime.pipeline.outage.full_jitter", lambda *_a, **_k: 0.01)
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
     down, looks, claims = threading.Event(), threading.Semaphore(0), MemoryClaims()
     down.set()
     claim = claims.claim
@@ -335,7 +337,7 @@ def test_a_claim_whose_answer_was_lost_is_freed_for_the_next_delivery(monkeypatc
 
 
 def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
     claims = MemoryClaims()
     complete = claims.complete
     failures = [ConnectionError("no"), TimeoutError("no")]
@@ -355,7 +357,7 @@ def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch
 def test_an_effect_that_cannot_be_recorded_at_all_is_acknowledged_rather_than_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
 
     def down(*_arguments: object, **_options: object) -> bool:
         raise ConnectionError("no answer")
@@ -606,7 +608,7 @@ def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(m
 
 
 def test_a_queue_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.receiving.full_jitter", lambda *_a, **_k: 0.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.receiving.receivers.full_jitter", lambda *_a, **_k: 0.0)
     faults = [ConnectionError("no"), TimeoutError("no")]
 
     class Flaky(MemoryQueue):

@@ -9,7 +9,7 @@ import pytest
 
 from fargate_workers_runtime import Message, PoisonMessage, Retry
 from fargate_workers_runtime.brokers.broker import Delivery, Failure
-from fargate_workers_runtime.pipeline.attempts import Attempts
+from fargate_workers_runtime.pipeline.attempting.attempts import Attempts
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from tests.runtime.test_in_hand import Running
 
@@ -20,7 +20,7 @@ Eventually = Callable[[Callable[[], object]], None]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-offs that no test has to wait for."""
     for pause in ("equal_jitter", "full_jitter"):
-        monkeypatch.setattr(f"fargate_workers_runtime.pipeline.attempts.{pause}", lambda *_a, **_k: 0.0)
+        monkeypatch.setattr(f"fargate_workers_runtime.pipeline.attempting.attempts.{pause}", lambda *_a, **_k: 0.0)
 
 
 # A process that stood still
@@ -141,7 +141,7 @@ def test_the_drain_does_not_wait_for_a_handler_that_it_has_given_up(eventually: 
 def test_a_stop_in_an_outage_of_the_queue_hands_everything_back_when_it_is_over(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.settling.equal_jitter", lambda *_a, **_k: 0.01)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.settling.settler.equal_jitter", lambda *_a, **_k: 0.01)
     down, tried, began, release = threading.Event(), threading.Semaphore(0), threading.Event(), threading.Event()
 
     class Unreliable(MemoryQueue):

@@ -28,14 +28,20 @@ if TYPE_CHECKING:
         StreamProducer,
         stream_producer,
     )
-    from fargate_workers_runtime.entry import run, run_once
+    from fargate_workers_runtime.entry_points import (
+        ObjectCreated,
+        Schedule,
+        Task,
+        run,
+        run_once,
+        run_relay,
+        run_task,
+    )
     from fargate_workers_runtime.errors import ClaimLost, FargateWorkersError, PoisonMessage, Retry, SettingsError
     from fargate_workers_runtime.function import lambda_handler
     from fargate_workers_runtime.message import Message
     from fargate_workers_runtime.redis import ReadThroughCache, TokenBucket, connect_redis
-    from fargate_workers_runtime.relay import run_relay
     from fargate_workers_runtime.sql import PostgresSettings, connect_postgres, connect_postgres_async, outbox
-    from fargate_workers_runtime.task import ObjectCreated, Schedule, Task, run_task
 
 __version__ = "0.1.0"
 
@@ -46,16 +52,16 @@ _HOMES = {
     "ListProducer": "brokers.redis_lists",
     "Message": "message",
     "NotReplicated": "brokers.redis_streams",
-    "ObjectCreated": "task",
+    "ObjectCreated": "entry_points",
     "PoisonMessage": "errors",
     "PostgresSettings": "sql.postgres_settings",
     "ReadThroughCache": "redis.read_through_cache",
     "Retry": "errors",
-    "Schedule": "task",
+    "Schedule": "entry_points",
     "SettingsError": "errors",
     "StreamFull": "brokers.redis_streams",
     "StreamProducer": "brokers.redis_streams",
-    "Task": "task",
+    "Task": "entry_points",
     "TokenBucket": "redis.token_bucket",
     "connect_postgres": "sql.connection",
     "connect_postgres_async": "sql.connection",
@@ -63,10 +69,10 @@ _HOMES = {
     "lambda_handler": "function",
     "list_producer": "brokers.redis_lists",
     "outbox": "sql",
-    "run": "entry",
-    "run_once": "entry",
-    "run_relay": "relay",
-    "run_task": "task",
+    "run": "entry_points",
+    "run_once": "entry_points",
+    "run_relay": "entry_points",
+    "run_task": "entry_points",
     "stream_producer": "brokers.redis_streams",
 }
 

@@ -8,24 +8,33 @@ from fargate_workers.alarms import runbooks
 from fargate_workers.alarms.alarm import AlarmActions, add_alarm, describe
 from fargate_workers.alarms.alarm_definition import RUNBOOKS, AlarmDefinition, Metric
 from fargate_workers.alarms.alerts import Alerts, Subscription, undelivered_queue
-from fargate_workers.alarms.database_alarms import database_alarms
-from fargate_workers.alarms.delivery_alarms import event_target_alarms, topic_alarms, undelivered_events_alarm
-from fargate_workers.alarms.function_alarms import redrive_alarms, scaling_planner_alarms
-from fargate_workers.alarms.metric_queries import dimensions, metric_queries
-from fargate_workers.alarms.queue_alarms import (
+from fargate_workers.alarms.catalogue import (
+    cache_command,
+    consumer_group_alarms,
+    database_alarms,
     dead_letter_alarms,
+    describe_topic_command,
+    event_target_alarms,
+    group_metric,
+    handler_failing_alarm,
+    observed_metric,
+    observer_alarms,
     of_quiet_groups,
     queue_attributes_command,
+    queue_function_alarms,
     queue_metric,
+    redis_alarms,
+    redis_source_alarms,
+    redrive_alarms,
     redrive_command,
+    scaling_planner_alarms,
+    scheduled_task_alarms,
+    topic_alarms,
+    undelivered_events_alarm,
     work_queue_alarms,
+    worker_alarms,
 )
-from fargate_workers.alarms.queue_function_alarms import queue_function_alarms
-from fargate_workers.alarms.store_alarms import redis_alarms
-from fargate_workers.alarms.stream_alarms import cache_command, observed_metric, observer_alarms, redis_source_alarms
-from fargate_workers.alarms.task_alarms import scheduled_task_alarms
-from fargate_workers.alarms.topic_alarms import consumer_group_alarms, describe_topic_command, group_metric
-from fargate_workers.alarms.worker_alarms import handler_failing_alarm, worker_alarms
+from fargate_workers.alarms.metric_queries import dimensions, metric_queries
 
 __all__ = [
     "RUNBOOKS",

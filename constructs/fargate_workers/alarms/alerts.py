@@ -13,7 +13,7 @@ from constructs import Construct
 
 from fargate_workers.alarms.alarm import add_alarm
 from fargate_workers.alarms.alarm_definition import RUNBOOKS
-from fargate_workers.alarms.delivery_alarms import undelivered_events_alarm
+from fargate_workers.alarms.catalogue import undelivered_events_alarm
 from fargate_workers.cloudformation import (
     KEY_WAY_OUT,
     ServiceQueue,

@@ -7,18 +7,26 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition
+from fargate_workers.alarms.catalogue import (
+    consumer_group_alarms,
+    database_alarms,
+    event_target_alarms,
+    handler_failing_alarm,
+    observer_alarms,
+    queue_attributes_command,
+    queue_function_alarms,
+    queue_metric,
+    redis_alarms,
+    redis_source_alarms,
+    redrive_alarms,
+    scaling_planner_alarms,
+    scheduled_task_alarms,
+    topic_alarms,
+    work_queue_alarms,
+    worker_alarms,
+)
 from fargate_workers.alarms.command_lines import step, wrapped
-from fargate_workers.alarms.database_alarms import database_alarms
-from fargate_workers.alarms.delivery_alarms import event_target_alarms, topic_alarms
-from fargate_workers.alarms.function_alarms import redrive_alarms, scaling_planner_alarms
-from fargate_workers.alarms.queue_alarms import queue_attributes_command, queue_metric, work_queue_alarms
-from fargate_workers.alarms.queue_function_alarms import queue_function_alarms
 from fargate_workers.alarms.runbook_texts import TEXTS, RunbookText
-from fargate_workers.alarms.store_alarms import redis_alarms
-from fargate_workers.alarms.stream_alarms import observer_alarms, redis_source_alarms
-from fargate_workers.alarms.task_alarms import scheduled_task_alarms
-from fargate_workers.alarms.topic_alarms import consumer_group_alarms
-from fargate_workers.alarms.worker_alarms import handler_failing_alarm, worker_alarms
 
 REFRESH = "python -m tools.write_runbooks"
 

@@ -1,6 +1,5 @@
 """Small pieces of CloudFormation that know no construct of this library."""
 
-from fargate_workers.cloudformation.customized_role import CustomizedRole
 from fargate_workers.cloudformation.event_bridge import object_created, switch_on_event_bridge
 from fargate_workers.cloudformation.event_rule import event_rule
 from fargate_workers.cloudformation.longest_text import longest
@@ -12,16 +11,21 @@ from fargate_workers.cloudformation.made_elsewhere import (
     check_cluster,
     check_place,
 )
-from fargate_workers.cloudformation.ownership_tags import (
+from fargate_workers.cloudformation.names import (
     OBSERVER_ROLE,
     PLANNER_ROLE,
     REDRIVE_ROLE,
     SCALING_ROLE,
     environment_of,
+    group_description,
+    in_kebab_case,
+    log_stream_prefix,
     ownership_tags,
+    qualified_name,
+    qualify,
+    unique_name,
 )
-from fargate_workers.cloudformation.plain_text import group_description, in_kebab_case, log_stream_prefix
-from fargate_workers.cloudformation.policies import allow, in_policies
+from fargate_workers.cloudformation.permissions import CustomizedRole, ServiceRole, allow, in_policies, service_role
 from fargate_workers.cloudformation.pseudo_parameters import (
     account,
     arn,
@@ -33,11 +37,8 @@ from fargate_workers.cloudformation.pseudo_parameters import (
     stack_of,
     url_suffix,
 )
-from fargate_workers.cloudformation.qualified_name import qualified_name, qualify
 from fargate_workers.cloudformation.service_queue import ServiceQueue, dead_letter_queue, service_queue
-from fargate_workers.cloudformation.service_role import ServiceRole, service_role
 from fargate_workers.cloudformation.tokens import TOKEN, has_token
-from fargate_workers.cloudformation.unique_name import unique_name
 
 __all__ = [
     "KEY_WAY_OUT",

@@ -13,7 +13,7 @@ import pytest
 from fargate_workers_toolkit.console import Progress
 from fargate_workers_toolkit.local import lifecycle
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.running_system import RunningSystem
+from fargate_workers_toolkit.local.scenarios.running_system import RunningSystem
 from fargate_workers_toolkit.local.workspace import Workspace
 
 pytestmark = pytest.mark.local

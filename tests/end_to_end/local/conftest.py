@@ -7,9 +7,9 @@ import pytest
 
 from fargate_workers_toolkit.console.progress import Progress
 from fargate_workers_toolkit.local import lifecycle
+from fargate_workers_toolkit.local.app.synthesis import Selection
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.summary import Summary
-from fargate_workers_toolkit.local.synthesis import Selection
+from fargate_workers_toolkit.local.scenarios.summary import Summary
 from fargate_workers_toolkit.local.workspace import Workspace
 from scenarios.order_pipeline import play
 

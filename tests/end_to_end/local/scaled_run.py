@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from fargate_workers_toolkit.local.deployed import Deployed
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
+from fargate_workers_toolkit.local.scenarios.deployed import Deployed
 from fargate_workers_toolkit.templates.assembly import Assembly
 from tests.end_to_end.local.foreman import Foreman
 

@@ -11,7 +11,7 @@ import pytest
 from fargate_workers_toolkit.console.progress import Progress
 from fargate_workers_toolkit.local import deployment, lifecycle, processes, tools, virtual_environment
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.summary import Summary
+from fargate_workers_toolkit.local.scenarios.summary import Summary
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates.assembly import Assembly
 from tests.end_to_end.local.conftest import SELECTION

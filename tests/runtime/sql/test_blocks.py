@@ -210,7 +210,7 @@ def test_a_second_attempt_waits_for_the_first_and_runs_only_if_that_took_everyth
 
 
 def test_the_same_key_of_another_worker_is_another_effect(database: PostgresDatabase, pool: Pool) -> None:
-    from fargate_workers_runtime.entry import run_once
+    from fargate_workers_runtime.entry_points.worker import run_once
     from fargate_workers_runtime.settings import Settings
 
     def handle(message: Message) -> None:

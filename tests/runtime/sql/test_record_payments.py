@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fargate_workers_runtime.entry import run_once
+from fargate_workers_runtime.entry_points.worker import run_once
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_runtime.sql import PostgresEffects

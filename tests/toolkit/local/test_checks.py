@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from fargate_workers_toolkit.local.checks import check, check_same
-from fargate_workers_toolkit.local.summary import Summary
+from fargate_workers_toolkit.local.scenarios.checks import check, check_same
+from fargate_workers_toolkit.local.scenarios.summary import Summary
 
 
 def test_equal_values_pass() -> None:

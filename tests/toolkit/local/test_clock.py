@@ -2,7 +2,7 @@
 
 import pytest
 
-from fargate_workers_toolkit.local.clock import Clock
+from fargate_workers_toolkit.local.emulator.clock import Clock
 
 
 def clock(*, begun: list[float], seconds_per_minute: float | None = 2) -> Clock:

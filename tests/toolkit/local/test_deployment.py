@@ -8,9 +8,9 @@ import pytest
 
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local import deployment
+from fargate_workers_toolkit.local.app.synthesis import Selection, Synthesis
 from fargate_workers_toolkit.local.deployment import DeploymentError
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.synthesis import Selection, Synthesis
 from fargate_workers_toolkit.local.workspace import Workspace
 
 AWS = EmbeddedAws(pid=1, port=1, region="eu-central-1", account="123456789012", seconds_per_minute=2)

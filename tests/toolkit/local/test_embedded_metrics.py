@@ -3,7 +3,7 @@
 import pytest
 
 from fargate_workers_runtime.telemetry.metrics import Metrics
-from fargate_workers_toolkit.local.embedded_metrics import embedded_metrics
+from fargate_workers_toolkit.local.emulator.cloudwatch.embedded_metrics import embedded_metrics
 
 
 def test_what_the_runtime_writes_is_read() -> None:

@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from fargate_workers_toolkit.local.inventory import Item, items_of, show
+from fargate_workers_toolkit.local.app.inventory import Item, items_of, show
 from fargate_workers_toolkit.templates.assembly import Assembly, Stack
 
 QUEUE = "http://127.0.0.1:40000/000000000000/local-Data-OrdersQueueDeadLetterQueue8A62893B-D3C2ADA11A783"

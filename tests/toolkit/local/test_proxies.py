@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from fargate_workers_toolkit.local.deployed import Deployed
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
+from fargate_workers_toolkit.local.scenarios.deployed import Deployed
 from fargate_workers_toolkit.templates.assembly import Assembly
 
 

@@ -12,7 +12,7 @@ from fargate_workers_toolkit.console.progress import Progress
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local import scenarios
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.running_system import RunningSystem
+from fargate_workers_toolkit.local.scenarios.running_system import RunningSystem
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates.assembly import Assembly, Stack
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.engines import fluid, fluid_queue, long_work_queue
-from fargate_workers_toolkit.simulation.engines.passing import Passing
+from fargate_workers_toolkit.simulation.engines.fluid import long_work_queue, queue, run
+from fargate_workers_toolkit.simulation.engines.fluid.passing import Passing
 from fargate_workers_toolkit.simulation.loads.built_in import steady
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService, Task
@@ -24,7 +24,7 @@ CHUNK = HOUR
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (fluid, fluid_queue, long_work_queue):
+    for module in (run, queue, long_work_queue):
         monkeypatch.setattr(module, "CHUNK", CHUNK)
 
 

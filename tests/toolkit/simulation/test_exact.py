@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scaling.queueing import ERLANG, erlang_waits, little_deviation
-from fargate_workers_runtime.pipeline import backoff, credit
+from fargate_workers_runtime.pipeline import backoff
+from fargate_workers_runtime.pipeline.receiving import credit
 from fargate_workers_runtime.settings import Settings
 from fargate_workers_toolkit.aws_behaviour.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
-from fargate_workers_toolkit.simulation.engines.ages import ExactAges
-from fargate_workers_toolkit.simulation.engines.exact import ExactRun
-from fargate_workers_toolkit.simulation.engines.exact_task import RunningTask
+from fargate_workers_toolkit.simulation.engines.exact.ages import ExactAges
+from fargate_workers_toolkit.simulation.engines.exact.run import ExactRun
+from fargate_workers_toolkit.simulation.engines.exact.task import RunningTask
 from fargate_workers_toolkit.simulation.engines.receiving import ask_for
 from fargate_workers_toolkit.simulation.engines.retrying import longest_pause
 from fargate_workers_toolkit.simulation.loads.built_in import steady

@@ -12,7 +12,7 @@ from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.control.control import Control
 from fargate_workers_toolkit.simulation.control.observation import Observation
 from fargate_workers_toolkit.simulation.control.planner import WorkerPlanner
-from fargate_workers_toolkit.simulation.engines.exact import ExactRun
+from fargate_workers_toolkit.simulation.engines.exact.run import ExactRun
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, Source, Task
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fargate_workers_toolkit.aws_behaviour.cooldown import Bounds
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
-from fargate_workers_toolkit.simulation.engines.ages import Ages, segments
-from fargate_workers_toolkit.simulation.engines.fluid_queue import Begun, FluidQueue, begun
+from fargate_workers_toolkit.simulation.engines.fluid.ages import Ages, segments
+from fargate_workers_toolkit.simulation.engines.fluid.queue import Begun, FluidQueue, begun
 from fargate_workers_toolkit.simulation.loads.built_in import BUILT_IN, built_in, steady
 from fargate_workers_toolkit.simulation.loads.load import Load
 from fargate_workers_toolkit.simulation.model import Queue, ScheduledAction, Task

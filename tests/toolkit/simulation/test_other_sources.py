@@ -19,7 +19,7 @@ from fargate_workers import (
     WorkerCluster,
 )
 from fargate_workers_toolkit.errors import SimulationError
-from fargate_workers_toolkit.simulation.engines.partitions import busy_slots
+from fargate_workers_toolkit.simulation.engines.fluid.partitions import busy_slots
 from fargate_workers_toolkit.simulation.loads.built_in import built_in
 from fargate_workers_toolkit.simulation.model import ScaledService
 from fargate_workers_toolkit.simulation.reading.services import read_service

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from fargate_workers_toolkit.simulation.engines.fluid.scale_in_protection import ScaleInProtection, old_work
 from fargate_workers_toolkit.simulation.engines.receiving import ask_for, fetched_ahead
-from fargate_workers_toolkit.simulation.engines.scale_in_protection import ScaleInProtection, old_work
 
 DRAIN, STEP = 105.0, 1.0
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fargate_workers_toolkit.local import lifecycle, scenarios
+    from fargate_workers_toolkit.local.app import Selection, items_of, show
     from fargate_workers_toolkit.local.embedded_aws import running
     from fargate_workers_toolkit.local.exclusive import exclusive_use
-    from fargate_workers_toolkit.local.inventory import items_of, show
     from fargate_workers_toolkit.local.scenarios import (
         Check,
         Mail,
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         check,
         check_same,
     )
-    from fargate_workers_toolkit.local.synthesis import Selection
     from fargate_workers_toolkit.local.workspace import Workspace
 
 _HOMES = {
@@ -30,15 +29,15 @@ _HOMES = {
     "Mailbox": "scenarios",
     "Report": "scenarios",
     "RunningSystem": "scenarios",
-    "Selection": "synthesis",
+    "Selection": "app",
     "TaskProcess": "scenarios",
     "Workspace": "workspace",
     "check": "scenarios",
     "check_same": "scenarios",
     "exclusive_use": "exclusive",
-    "items_of": "inventory",
+    "items_of": "app",
     "running": "embedded_aws",
-    "show": "inventory",
+    "show": "app",
 }
 
 __all__ = [

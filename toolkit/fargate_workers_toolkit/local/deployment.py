@@ -11,9 +11,8 @@ from typing import Any
 
 from fargate_workers_toolkit.console import Report
 from fargate_workers_toolkit.errors import LocalError
+from fargate_workers_toolkit.local.app import DEFAULT_ACCOUNT, Selection, Synthesis, digest
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.sources import digest
-from fargate_workers_toolkit.local.synthesis import DEFAULT_ACCOUNT, Selection, Synthesis
 from fargate_workers_toolkit.local.workspace import Workspace
 
 EVERY_STACK = Selection().stacks

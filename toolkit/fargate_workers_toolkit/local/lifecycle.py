@@ -7,11 +7,9 @@ from pathlib import Path
 from fargate_workers_toolkit.console import Progress
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local import deployment, embedded_aws, tools, virtual_environment
+from fargate_workers_toolkit.local.app import Selection, Synthesis
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.local.running_system import RunningSystem
-from fargate_workers_toolkit.local.scenarios import Scenario, every_service_runs
-from fargate_workers_toolkit.local.summary import Summary
-from fargate_workers_toolkit.local.synthesis import Selection, Synthesis
+from fargate_workers_toolkit.local.scenarios import RunningSystem, Scenario, Summary, every_service_runs
 from fargate_workers_toolkit.local.workspace import Workspace
 
 SECONDS_PER_MINUTE = 2.0

@@ -1,5 +1,6 @@
 """The start, the protection and the end of the process and its children."""
 
+from fargate_workers_runtime.process import health_lock
 from fargate_workers_runtime.process.ending import end
 from fargate_workers_runtime.process.pod_deletion_cost import pod_deletion_cost
 from fargate_workers_runtime.process.protection import Protection, ecs_agent
@@ -21,6 +22,7 @@ __all__ = [
     "ecs_agent",
     "end",
     "end_with_parent",
+    "health_lock",
     "is_wanted",
     "pod_deletion_cost",
     "starting",

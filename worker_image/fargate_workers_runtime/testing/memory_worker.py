@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from fargate_workers_runtime.brokers import DeadLetter
-from fargate_workers_runtime.entry import run_once
+from fargate_workers_runtime.entry_points import run_once
 from fargate_workers_runtime.errors import HandlerRefused
 from fargate_workers_runtime.handlers import Body, Handler, KeyOf, synchronous
 from fargate_workers_runtime.message import Message

@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 
-from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator import cloudformation, ministack_parts
 from fargate_workers_toolkit.local.emulator.autoscaling.acting import AutoScaling
 from fargate_workers_toolkit.local.emulator.autoscaling.api import ScalingRegistry
 from fargate_workers_toolkit.local.emulator.autoscaling.scheduled_actions import ScheduledActions
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.cloudwatch.alarms import Alarms
 from fargate_workers_toolkit.local.emulator.cloudwatch.metric_data import MetricData
 from fargate_workers_toolkit.local.emulator.cloudwatch.published import Metrics
@@ -24,9 +24,9 @@ from fargate_workers_toolkit.local.emulator.elasticache import Caches
 from fargate_workers_toolkit.local.emulator.events.rules import Rules
 from fargate_workers_toolkit.local.emulator.events.schedules import Schedules
 from fargate_workers_toolkit.local.emulator.events.targets import Targets
-from fargate_workers_toolkit.local.emulator.image_functions import ImageFunctions
+from fargate_workers_toolkit.local.emulator.functions.image_functions import ImageFunctions
+from fargate_workers_toolkit.local.emulator.functions.lambda_functions import Functions
 from fargate_workers_toolkit.local.emulator.kafka_clusters import KafkaClusters
-from fargate_workers_toolkit.local.emulator.lambda_functions import Functions
 from fargate_workers_toolkit.local.emulator.minutes import Minutes
 from fargate_workers_toolkit.local.emulator.processes import containers as container_client
 from fargate_workers_toolkit.local.emulator.processes.certificates import create_certificates

@@ -16,8 +16,8 @@ from fargate_workers_toolkit.aws_behaviour import (
     scale_by_steps,
     track,
 )
-from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.autoscaling.api import IN, OUT, Properties, ScalingRegistry, target_id
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import ecs, responses
 
 Service = Mapping[str, Any]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fargate_workers_toolkit.aws_behaviour import Schedule
-from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.autoscaling.acting import AutoScaling
 from fargate_workers_toolkit.local.emulator.autoscaling.api import SCHEDULED, ScalingRegistry
+from fargate_workers_toolkit.local.emulator.clock import Clock
 
 
 class ScheduledActions:

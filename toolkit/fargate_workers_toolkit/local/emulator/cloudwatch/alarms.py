@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from fargate_workers_toolkit.aws_behaviour import EXTRA_DATAPOINTS, Series, evaluate
-from fargate_workers_toolkit.local.clock import Clock
 from fargate_workers_toolkit.local.emulator.autoscaling.acting import AutoScaling, Trigger
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.cloudwatch.datapoints import (
     Datapoints,
     Query,

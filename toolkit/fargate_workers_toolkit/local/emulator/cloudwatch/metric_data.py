@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fargate_workers_toolkit.aws_behaviour import Series
-from fargate_workers_toolkit.local.clock import Clock
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.cloudwatch.datapoints import Datapoints, Query, Span, is_returned, period_of
 from fargate_workers_toolkit.local.emulator.ministack_parts import cloudwatch
 

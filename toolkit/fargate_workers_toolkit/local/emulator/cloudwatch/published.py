@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
-from fargate_workers_toolkit.local.clock import Clock
-from fargate_workers_toolkit.local.embedded_metrics import embedded_metrics
+from fargate_workers_toolkit.local.emulator.clock import Clock
+from fargate_workers_toolkit.local.emulator.cloudwatch.embedded_metrics import embedded_metrics
 from fargate_workers_toolkit.local.emulator.events.targets import Targets
 from fargate_workers_toolkit.local.emulator.ministack_parts import cloudwatch, ecs, responses, sqs
 from fargate_workers_toolkit.local.emulator.processes.containers import Containers

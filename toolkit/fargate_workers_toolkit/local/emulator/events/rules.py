@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from fargate_workers_toolkit.local.clock import Clock
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.events.targets import Targets
-from fargate_workers_toolkit.local.emulator.lambda_functions import Functions
+from fargate_workers_toolkit.local.emulator.functions.lambda_functions import Functions
 from fargate_workers_toolkit.local.emulator.ministack_parts import eventbridge, responses
 
 Key = tuple[str, str, str]

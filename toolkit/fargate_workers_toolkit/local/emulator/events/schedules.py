@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fargate_workers_toolkit.errors import LocalError
-from fargate_workers_toolkit.local.clock import Clock
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.events.targets import Targets
 from fargate_workers_toolkit.local.emulator.ministack_parts import eventbridge, responses, scheduler
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fargate_workers_toolkit.errors import LocalError
-from fargate_workers_toolkit.local.clock import Clock
+from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.ministack_parts import (
     concurrency,
     ecs,

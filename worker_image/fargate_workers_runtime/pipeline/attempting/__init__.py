@@ -1,0 +1,13 @@
+"""Attempting: whose turn it is, how often it was, what is alone meanwhile, and what the attempt decides."""
+
+from fargate_workers_runtime.pipeline.attempting.attempts import Attempts
+from fargate_workers_runtime.pipeline.attempting.isolation import Isolation
+from fargate_workers_runtime.pipeline.attempting.patience import Memory
+from fargate_workers_runtime.pipeline.attempting.turns import Turns
+
+__all__ = [
+    "Attempts",
+    "Isolation",
+    "Memory",
+    "Turns",
+]
