@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from fargate_workers_runtime.brokers import Delivery
-from fargate_workers_runtime.frozen import frozen
 
 
 class EffectBlock(Protocol):
@@ -63,7 +62,7 @@ class Message:
 
     @classmethod
     def of(cls, delivery: Delivery, *, body: Any, attributes: Mapping[str, str], idempotency_key: str) -> "Message":
-        """The message of a delivery.
+        """The message of a delivery, made without `__init__`, which for a frozen class takes three times as long.
 
         Args:
             delivery: The broker's delivery.
@@ -71,8 +70,8 @@ class Message:
             attributes: String attributes of the message and of its envelope.
             idempotency_key: The name of the effect.
         """
-        return frozen(
-            cls,
+        made = object.__new__(cls)
+        made.__dict__.update(
             id=delivery.id,
             body=body,
             raw=delivery.text,
@@ -85,6 +84,7 @@ class Message:
             sent_at=None if delivery.sent_at is None else datetime.fromtimestamp(delivery.sent_at, UTC),
             receipt=str(delivery.token),
         )
+        return made
 
     def begun(
         self,
@@ -102,9 +102,9 @@ class Message:
             transaction: What `transact` calls with its items.
             effect: What `effect_in` calls with its connection.
         """
-        begun = frozen(type(self), **self.__dict__)
-        begun.__dict__.update(deadline=deadline, transaction=transaction, effect=effect)
-        return begun
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__, deadline=deadline, transaction=transaction, effect=effect)
+        return made
 
     def transact(self, items: Sequence[Mapping[str, Any]]) -> None:
         """One transaction that writes `items` to DynamoDB and records this message's effect.

@@ -7,7 +7,6 @@ from typing import Any
 from fargate_workers_runtime.brokers.broker import Delivery
 from fargate_workers_runtime.brokers.kafka.records import Record
 from fargate_workers_runtime.brokers.kafka.topic_writer import Copy, Headers
-from fargate_workers_runtime.frozen import frozen
 from fargate_workers_runtime.plain_values import text_of
 
 #: Headers of a dead letter and of a record in the retry topic; those that an earlier one brought are replaced.
@@ -27,8 +26,7 @@ def delivery_of(record: Record, *, now: float) -> Delivery:
     kind, milliseconds = message.timestamp()
     text = "null" if value is None else value.decode("utf-8", "surrogateescape")
     attributes: Mapping[str, str] = _texts(headers) if headers else _NONE
-    return frozen(
-        Delivery,
+    return Delivery.of(
         id=attributes.get(_ID) or id_of(record),
         text=text,
         token=record.token,

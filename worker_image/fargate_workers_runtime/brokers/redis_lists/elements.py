@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from fargate_workers_runtime.brokers.broker import Delivery
-from fargate_workers_runtime.frozen import frozen
 
 #: Hexadecimal digits of an id: twelve of the milliseconds since the epoch, and twenty by chance.
 _ID_DIGITS = 32
@@ -50,8 +49,7 @@ def delivery(message_id: bytes, element: bytes, *, owner: str, count: int, first
     """
     name = message_id.decode()
     # What is not UTF-8 becomes text that no UTF-8 can hold, and so poison with a reason.
-    return frozen(
-        Delivery,
+    return Delivery.of(
         id=name,
         text=element.removeprefix(message_id + b"|").decode(errors="surrogateescape"),
         token=f"{owner} {int(first * 1000)} {count}",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fargate_workers_runtime.brokers.broker import Capabilities, DeadLetter, Delivery, Failure, Lag
 from fargate_workers_runtime.brokers.redis_streams import scripts
-from fargate_workers_runtime.brokers.redis_streams.entries import BODY, bytes_of, delivery, text_of
+from fargate_workers_runtime.brokers.redis_streams.entries import bytes_of, delivery, text_of
 from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
 from fargate_workers_runtime.errors import SettingsError
 from fargate_workers_runtime.redis import check_server, check_type, companion
@@ -28,8 +28,6 @@ _log = logging.getLogger(__name__)
 
 #: Entries of one call: so many that the round trip hardly counts, and no more than a script does in a millisecond.
 BATCH = 50
-
-_BODY = bytes_of(BODY)
 
 #: The longest that one command waits on the server, in seconds: between two, leases of the dead are looked for.
 _LONGEST_WAIT = 1.0
@@ -233,8 +231,7 @@ class StreamBroker:
         while place < len(taken):
             name, *numbers = taken[place].split()
             count, first, length = map(int, numbers)
-            fields = taken[place + 1 : place + 1 + length]
-            pairs = fields if length != 1 else [_BODY, *fields]
+            pairs = taken[place + 1 : place + 1 + length]
             deliveries.append(delivery(name, pairs, consumer=consumer, count=count, first=first / 1000))
             place += 1 + length
         return deliveries, due / 1000 if due >= 0 else None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from fargate_workers_runtime.brokers.broker import Capabilities, DeadLetter, Delivery, Failure, Lag
 from fargate_workers_runtime.brokers.sqs.batches import BATCH, MAX_BATCH_BYTES, batches
-from fargate_workers_runtime.frozen import frozen
 from fargate_workers_runtime.plain_values import text_of
 
 if TYPE_CHECKING:
@@ -191,8 +190,7 @@ def _delivery(message: Mapping[str, Any], *, fifo: bool) -> Delivery:
     system = message.get("Attributes", {})
     sent, first = system.get("SentTimestamp"), system.get("ApproximateFirstReceiveTimestamp")
     attributes = message.get("MessageAttributes", {})
-    return frozen(
-        Delivery,
+    return Delivery.of(
         id=message["MessageId"],
         text=message["Body"],
         token=message["ReceiptHandle"],
