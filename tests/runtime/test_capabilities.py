@@ -121,10 +121,9 @@ def test_a_message_waits_in_hand_only_if_its_lease_can_be_kept_until_its_attempt
     inbox = Inbox(ordered=False, ask_for=lambda _held: 0)
     for lease in leases.hold(broker.receive(1, wait=0, lease=120)):
         inbox.put(Work(lease=lease))
-    line = inbox.next_line()
-    assert line is not None
-    work = inbox.next_in(line)
-    assert work is not None
+    found = inbox.next()
+    assert found is not None
+    line, work = found
     in_hand = InHand(inbox, leases, most=10, longest_run=100, clock=clock)
     assert in_hand.keep(line, work, 10)
     assert in_hand.keep(line, work, 30) is renews

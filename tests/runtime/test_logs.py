@@ -128,6 +128,18 @@ def test_an_error_of_aws_says_its_code(stream: io.StringIO) -> None:
     assert "4111" not in stream.getvalue()
 
 
+def test_fields_of_a_block_are_added_to_those_around_it_and_end_with_it(stream: io.StringIO) -> None:
+    with logs.log_context(message_id="m", receive_count=1) as context:
+        context.add(attempt=2)
+        with logs.log_context(receive_count=3):
+            logging.getLogger("shop").info("inside")
+        logging.getLogger("shop").info("around")
+    logging.getLogger("shop").info("outside")
+    fields = ("message_id", "receive_count", "attempt")
+    written = [[line.get(name) for name in fields] for line in lines(stream)]
+    assert written == [["m", 3, 2], ["m", 1, 2], [None, None, None]]
+
+
 def test_fields_given_as_extra_are_kept_and_take_the_place_of_none_of_ours(stream: io.StringIO) -> None:
     extra = {"order_id": "o-1", "event": "x", "level": 9, "message_id": "theirs", "error": "e", "nested": {"a": [1]}}
     with logs.log_context(message_id="ours"):

@@ -107,6 +107,24 @@ def test_the_rate_is_that_of_the_last_seconds(lines: list[str]) -> None:
     assert metrics.rate < 1
 
 
+def test_the_rate_is_the_same_however_often_it_is_looked_at() -> None:
+    clock = Clock()
+    seldom, often = (Metrics("ApplyOrders", write=lambda _line: None, clock=clock) for _ in range(2))
+    for _ in range(90):
+        clock.now += 0.1
+        for metrics in (seldom, often):
+            metrics.took(0.001)
+        assert often.rate > 0
+    assert seldom.rate == pytest.approx(often.rate, rel=1e-9)
+
+
+def test_the_mean_is_known_from_the_first_time_on() -> None:
+    metrics = Metrics("ApplyOrders", write=lambda _line: None)
+    assert metrics.mean_seconds is None
+    metrics.took(3)
+    assert metrics.mean_seconds == 3
+
+
 def test_what_many_threads_count_is_all_there(metrics: Metrics, lines: list[str]) -> None:
     def count() -> None:
         for _ in range(1_000):

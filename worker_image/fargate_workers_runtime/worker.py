@@ -1,10 +1,10 @@
 """The worker: receive, check, claim, handle, settle. Each step's promise is in the module of its name."""
 
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -121,9 +121,7 @@ class Worker:
         self._isolation = Isolation(most=4 * settings.concurrency, seconds=lease, crowded=lambda: self._inbox.unbegun)
         self._releases = Releases(claims) if claims else None
         self._attempts = Attempts(
-            synchronous(
-                handle, seconds=settings.max_processing, around=protection.running if protection else nullcontext
-            ),
+            synchronous(handle, seconds=settings.max_processing, around=protection.running if protection else None),
             ordered=self._ordered,
             settings=settings,
             claims=claims,
@@ -143,7 +141,7 @@ class Worker:
             attempt=self._attempt,
             reopen=self._open,
             release_ready=partial(self._release_ready, unless=self._has_few_deliveries),
-            begins_nothing=lambda: self._begins_nothing,
+            begins_nothing=self._begins_nothing,
             attempts=self._attempts,
             isolation=self._isolation,
             inbox=self._inbox,
@@ -166,9 +164,8 @@ class Worker:
                 Ticker("claims", seconds=lease / 12, action=self._leases.renew_claims),
                 Ticker("releases", seconds=lease / 12, action=self._releases.beat),
             ]
-        self._at_work = threading.Lock()
-        self._running: set[Work] = set()  # what handlers are at
-        self._begun = 0  # messages that handlers have begun
+        self._running: set[Work] = set()  # what handlers are at; add, discard and copy are one step each
+        self._begun = itertools.count(1)  # messages that handlers have begun, if they are limited
 
     @property
     def inbox(self) -> Inbox:
@@ -246,8 +243,7 @@ class Worker:
 
     def has_ended(self, message_ids: Collection[str], *, seconds: float) -> bool:
         """Whether the work on messages that it has received has ended; what is to be sent is, within `seconds`."""
-        with self._at_work:
-            works = [work.lease for work in self._running]
+        works = [work.lease for work in self._running.copy()]
         if any(lease.delivery.id in message_ids for lease in [*works, *self._leases.held()]):
             return False
         self._settler.flush(seconds)
@@ -328,7 +324,7 @@ class Worker:
             self._protection.stop()
         if self._limiter:
             self._limiter.close()
-        self._inbox.dismiss(self._settings.concurrency)
+        self._inbox.dismiss()
         self._metrics.flush()
         _log.info("stopped", extra={"fields": {"drained": drained}})
         return self._failed
@@ -341,7 +337,7 @@ class Worker:
 
     def wants(self, held: int) -> int:
         """How many messages one more poll may ask for, while so many are held."""
-        if self._outage.lasts or self._begins_nothing:
+        if self._outage.lasts or self._begins_nothing():
             return 0
         number = ask_for(
             held,
@@ -357,7 +353,7 @@ class Worker:
 
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Put the messages of a poll through the gate."""
-        begins_nothing = self._begins_nothing  # one answer for all: those of a group keep their order
+        begins_nothing = self._begins_nothing()  # one answer for all: those of a group keep their order
         for lease in self._leases.hold(deliveries):
             if self._settler.owes_acknowledgement(lease):
                 self._settler.acknowledge(lease)
@@ -395,41 +391,38 @@ class Worker:
 
     def _work(self) -> None:
         """A handler's thread. It is never replaced, so it outlives every error."""
-        while (line := self._inbox.next_line()) is not None:
-            while (work := self._inbox.next_in(line)) is not None:
-                try:
-                    if not self._carry_out(self._turns.take(line, work), line, work):
-                        break
-                except BaseException:
-                    _log.exception("handler_thread_failed")
-                    self._leases.lose(work.lease, "a fault of the runtime")
-                    self._end(work)
+        line: Line | None = None
+        while (found := self._inbox.next(line)) is not None:
+            line, work = found
+            try:
+                if not self._carry_out(self._turns.take(line, work), line, work):
+                    line = None
+            except BaseException:
+                _log.exception("handler_thread_failed")
+                self._leases.lose(work.lease, "a fault of the runtime")
+                self._end(work)
 
-    @property
     def _begins_nothing(self) -> bool:
         """The worker stops, or rests until its task is idle: another task should have what has not begun."""
         return self._stopping.is_set() or (self._protection is not None and self._protection.resting)
 
     def _attempt(self, work: Work) -> Outcome:
-        self._count_running(work, begins=True)
+        self._running.add(work)
+        if self._settings.max_messages and next(self._begun) == self._settings.max_messages:
+            self._stopping.set()  # nothing more begins, also before the shutdown does
+            self.request_stop("recycled")
         try:
             outcome = self._attempts.attempt(work)
             self._settler.carry_out(work.lease, outcome)  # while it is its turn: the next may end the process
             return outcome
         finally:
-            self._count_running(work, begins=False)
-
-    def _count_running(self, work: Work, *, begins: bool) -> None:
-        with self._at_work:
-            (self._running.add if begins else self._running.discard)(work)
-            self._begun += begins
-            recycle = self._begun == self._settings.max_messages
-        if recycle and begins:
-            self._stopping.set()  # nothing more begins, also before the shutdown does
-            self.request_stop("recycled")
+            self._running.discard(work)
 
     def _carry_out(self, outcome: Outcome, line: Line, work: Work) -> bool:
         """Carry out what was decided; False if the line does not go on now."""
+        if outcome == "acknowledge":
+            self._end(work)
+            return True
         if outcome == "behind":
             if self._inbox.park(line, work):
                 self._inbox.resume(line)
@@ -444,7 +437,7 @@ class Worker:
                 return False
             self._release(work.lease, outcome)
         waits_for = outcome if isinstance(outcome, Letter) and self._ordered and self._inbox.park(line) else None
-        if outcome != "acknowledge" and waits_for is None:
+        if waits_for is None:
             self._release_rest(line)
         self._end(work)
         if waits_for:
@@ -511,9 +504,7 @@ class Worker:
     def _overdue(self, lease: Lease) -> None:
         # A thread cannot be ended from outside. The others finish, the process ends, and a fresh one starts.
         _log.error("handler_overdue", extra={"fields": {"message_id": lease.delivery.id}})
-        with self._at_work:
-            given_up = [work for work in self._running if work.lease is lease]
-        for work in given_up:
+        for work in [work for work in self._running.copy() if work.lease is lease]:
             self._end(work)  # the drain does not wait for it
         self._fail("a handler is overdue")
 

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,8 +39,9 @@ class Contestant:
 
 CONTESTANTS: Mapping[str, Contestant] = {
     "fargate_workers": Contestant(program="ours.py"),
-    "bare loop, each committed": Contestant(program="bare.py", messages=10_000),
-    "bare loop, batches": Contestant(program="bare.py", environment={"BATCHES": "1"}),
+    "bare loop, each committed": Contestant(program="bare.py", messages=10_000, environment={"LOOP": "each"}),
+    "bare loop, committed as rarely": Contestant(program="bare.py", environment={"LOOP": "rare"}),
+    "bare loop, batches": Contestant(program="bare.py", environment={"LOOP": "batches"}),
     "faststream": Contestant(program="faststream_orders.py", messages=10_000, peer=True),
     "faststream, each committed": Contestant(
         program="faststream_orders.py", messages=10_000, peer=True, environment={"COMMITS": "1"}
@@ -60,32 +61,39 @@ def main() -> int:
         topic = server.topic("bench", partitions=PARTITIONS)
         _fill(server, topic)
         for number in range(options.rounds):
-            for name, contestant in CONTESTANTS.items():
+            # Each second round in the reverse order: what else the machine does comes and goes.
+            for name, contestant in list(CONTESTANTS.items())[:: -1 if number % 2 else 1]:
                 if not contestant.peer or options.peers:
                     rate, milliseconds = _rate(server, topic, contestant, f"{name} {number}", options.peers)
                     rates[name].append(rate)
                     used[name].append(milliseconds)
-    ours = rates["fargate_workers"]
     report = {
         name: {
             "messages_per_second": statistics.median(each),
-            "ours_in_times": statistics.median(a / b for a, b in zip(ours, each, strict=True)),
-            "least": min(a / b for a, b in zip(ours, each, strict=True)),
-            "most": max(a / b for a, b in zip(ours, each, strict=True)),
             "cpu_milliseconds": statistics.median(used[name]),
+            "by_rate": _ratios(rates["fargate_workers"], each),
+            "by_cpu": _ratios(used[name], used["fargate_workers"]),
         }
         for name, each in rates.items()
     }
     if options.json:
         print(json.dumps(report))
     else:
+        print("the rate of fargate_workers in times it, by the clock and by CPU: median (least-most)")
         for name, row in report.items():
-            spread = f"{row['ours_in_times']:6.2f} ({row['least']:.2f}-{row['most']:.2f})"
-            rate, cpu = row["messages_per_second"], row["cpu_milliseconds"]
-            print(
-                f"{name:<28} {rate:>9,.0f}/s   {cpu:.3f} ms of CPU each   fargate_workers in times its rate: {spread}"
+            by_rate, by_cpu = (
+                f"{each['median']:5.2f} ({each['least']:.2f}-{each['most']:.2f})"
+                for each in (row["by_rate"], row["by_cpu"])
             )
+            rate, cpu = row["messages_per_second"], row["cpu_milliseconds"]
+            print(f"{name:<31} {rate:>9,.0f}/s   {cpu:.4f} ms of CPU each   {by_rate:<20} {by_cpu}")
     return 0
+
+
+def _ratios(dividends: Sequence[float], divisors: Sequence[float]) -> Mapping[str, float]:
+    """The ratios of one round each: their median, and the least and the most."""
+    ratios = [dividend / divisor for dividend, divisor in zip(dividends, divisors, strict=True)]
+    return {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
 
 
 def _fill(server: KafkaServer, topic: str) -> None:

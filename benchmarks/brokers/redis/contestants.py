@@ -43,17 +43,18 @@ def _ours(name: str, broker: str, fills: str) -> Contestant:
     return Contestant(name=name, arguments=program, messages=20_000, fills=fills, settings={"BROKER": broker})
 
 
-def _bare(name: str, acknowledge: str) -> Contestant:
-    program = [str(PROGRAMS / "bare_loop.py")]
-    return Contestant(
-        name=name, arguments=program, messages=20_000, fills="stream", settings={"ACKNOWLEDGE": acknowledge}
-    )
+def _bare(name: str, acknowledge: str, fills: str = "stream") -> Contestant:
+    program = [str(PROGRAMS / ("bare_loop.py" if fills == "stream" else "bare_list.py"))]
+    settings = {"ACKNOWLEDGE": acknowledge}
+    return Contestant(name=name, arguments=program, messages=20_000, fills=fills, settings=settings)
 
 
 OURS_STREAM = _ours("ours, stream", "redis-stream", "stream")
 OURS_LIST = _ours("ours, list", "redis-list", "list")
 BARE = _bare("bare XREADGROUP and XACK", "each")
 BARE_AT_ONCE = _bare("bare, XACK of ten at once", "at once")
+BARE_LIST = _bare("bare LMOVE and LREM", "each", "list")
+BARE_LIST_AT_ONCE = _bare("bare, LMOVE and LREM of ten at once", "at once", "list")
 
 
 def _peer(name: str, packages: Mapping[str, str], arguments: Sequence[str], program: str, many: int) -> Contestant:
@@ -84,4 +85,4 @@ CELERY = _peer(
 )
 
 PEERS = (ARQ, TASKIQ, RQ, CELERY)
-ALL = (BARE, BARE_AT_ONCE, OURS_STREAM, OURS_LIST, *PEERS)
+ALL = (BARE, BARE_AT_ONCE, OURS_STREAM, OURS_LIST, BARE_LIST, BARE_LIST_AT_ONCE, *PEERS)

@@ -1,4 +1,8 @@
-"""Rounds in which every contestant has a turn, on one server; ratios are of one round, and the median counts."""
+"""Rounds in which every contestant has a turn, on one server; ratios are of one round, and the median counts.
+
+Each second round is in the reverse order. The CPU of a contestant's process hardly depends on what else the machine
+does; its rate does.
+"""
 
 import os
 import signal
@@ -6,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,6 +22,8 @@ from benchmarks.brokers.redis.contestants import (
     ALL,
     BARE,
     BARE_AT_ONCE,
+    BARE_LIST,
+    BARE_LIST_AT_ONCE,
     CONCURRENCY,
     GROUP,
     LIST,
@@ -40,19 +47,32 @@ class TooSlowError(Exception):
     """A contestant did not finish; the text has what it wrote."""
 
 
-def rounds(server: ValkeyServer, progress: Progress, *, number: int, ours_alone: bool) -> dict[str, list[float]]:
-    """Messages a second, of each contestant in each round."""
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """A contestant's speed in one round.
+
+    Attributes:
+        rate: Messages a second.
+        cpu: Microseconds of its process for each, user's and system's.
+    """
+
+    rate: float
+    cpu: float
+
+
+def rounds(server: ValkeyServer, progress: Progress, *, number: int, ours_alone: bool) -> dict[str, list[Speed]]:
+    """The speed of each contestant in each round."""
     contestants = [each for each in ALL if not (ours_alone and each in PEERS)]
-    rates: dict[str, list[float]] = {each.name: [] for each in contestants}
+    speeds: dict[str, list[Speed]] = {each.name: [] for each in contestants}
     for count in range(number):
         with progress.step(f"Round {count + 1} of {number}"):
-            for each in contestants:
-                rates[each.name].append(rate(server, each))
-    return rates
+            for each in contestants[:: -1 if count % 2 else 1]:
+                speeds[each.name].append(speed(server, each))
+    return speeds
 
 
-def rate(server: ValkeyServer, contestant: Contestant) -> float:
-    """Messages a second of one contestant, from a tenth of them on; their first takes its start along."""
+def speed(server: ValkeyServer, contestant: Contestant) -> Speed:
+    """The speed of one contestant, from a tenth of its messages on; their first takes its start along."""
     client = redis.Redis(host=server.host, port=server.port)
     client.flushall()
     with TemporaryDirectory() as folder:
@@ -81,21 +101,35 @@ def megabytes(server: ValkeyServer, contestant: Contestant) -> float:
             _end(process)
 
 
-def rows(rates: dict[str, list[float]], memory: dict[str, float]) -> list[Row]:
-    def ratio(ours: str, other: str) -> float:
-        return median(mine / theirs for mine, theirs in zip(rates[ours], rates[other], strict=True))
-
-    made = [Row(name=f"messages a second, {name}", value=median(values)) for name, values in rates.items()]
-    made.append(Row(name="stream / bare loop", value=ratio(OURS_STREAM.name, BARE.name), least=0.8, digits=2))
-    made.append(Row(name="stream / bare loop, ten at once", value=ratio(OURS_STREAM.name, BARE_AT_ONCE.name), digits=2))
-    for ours, short in ((OURS_STREAM.name, "stream"), (OURS_LIST.name, "list")):
-        made += [
-            Row(name=f"{short} / {peer.name}", value=ratio(ours, peer.name), least=2, digits=1)
-            for peer in PEERS
-            if peer.name in rates
+def rows(speeds: dict[str, list[Speed]], memory: dict[str, float]) -> list[Row]:
+    def against(ours: str, other: str, name: str, *, least: float, digits: int) -> list[Row]:
+        pairs = list(zip(speeds[ours], speeds[other], strict=True))
+        rates = [mine.rate / theirs.rate for mine, theirs in pairs]
+        used = [theirs.cpu / mine.cpu for mine, theirs in pairs]
+        return [
+            Row(name=name, value=median(rates), least=least, digits=digits, beside=_range(rates)),
+            Row(name=f"{name}, by CPU", value=median(used), digits=digits, beside=_range(used)),
         ]
+
+    made: list[Row] = []
+    for name, values in speeds.items():
+        cpu = f"{median(each.cpu for each in values):.0f} microseconds of CPU each"
+        made.append(Row(name=f"messages a second, {name}", value=median(each.rate for each in values), beside=cpu))
+    for ours, short, each, at_once in (
+        (OURS_STREAM.name, "stream", BARE.name, BARE_AT_ONCE.name),
+        (OURS_LIST.name, "list", BARE_LIST.name, BARE_LIST_AT_ONCE.name),
+    ):
+        made += against(ours, each, f"{short} / bare loop", least=0.8, digits=2)
+        made += against(ours, at_once, f"{short} / bare loop, ten at once", least=0.8, digits=2)
+        for peer in PEERS:
+            if peer.name in speeds:
+                made += against(ours, peer.name, f"{short} / {peer.name}", least=2, digits=1)
     made += [Row(name=f"MB before user code, {name}", value=mb, most=50, digits=1) for name, mb in memory.items()]
     return made
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f} in {len(values)} rounds"
 
 
 def _environment(server: ValkeyServer, contestant: Contestant, folder: Path) -> dict[str, str]:
@@ -134,7 +168,7 @@ def _add(client: redis.Redis, contestant: Contestant, bodies: Sequence[str]) -> 
         pipeline.execute()
 
 
-def _run(contestant: Contestant, environment: dict[str, str], folder: Path) -> float:
+def _run(contestant: Contestant, environment: dict[str, str], folder: Path) -> Speed:
     process = _start(contestant, environment, folder)
     try:
         return _wait(folder / "result", process, folder)
@@ -154,13 +188,14 @@ def _start(contestant: Contestant, environment: dict[str, str], folder: Path) ->
         )
 
 
-def _wait(result: Path, process: subprocess.Popen[bytes], folder: Path) -> float:
+def _wait(result: Path, process: subprocess.Popen[bytes], folder: Path) -> Speed:
     deadline = time.monotonic() + _SECONDS
     while not result.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise TooSlowError((folder / "output").read_text(errors="replace")[-2_000:])
         time.sleep(_POLL_SECONDS)
-    return float(result.read_text())
+    rate, cpu = result.read_text().split()
+    return Speed(rate=float(rate), cpu=float(cpu))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

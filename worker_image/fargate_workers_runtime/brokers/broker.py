@@ -78,6 +78,17 @@ class Delivery:
     begun: int = 0
     failed: int = 0
 
+    @classmethod
+    def of(cls, **fields: Any) -> "Delivery":
+        """A delivery, made without `__init__`, which for a frozen class takes three times as long.
+
+        Args:
+            fields: All attributes without a default value, and the two mappings.
+        """
+        made = object.__new__(cls)
+        made.__dict__.update(fields)
+        return made
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:

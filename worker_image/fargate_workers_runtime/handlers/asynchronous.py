@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class Call:
         handle: Handler,
         *,
         seconds: float,
-        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        around: Callable[[], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._handle = handle
         self._around = around
@@ -61,10 +61,12 @@ class Call:
             HandlerRefused: The handler returns work that is not done, and has never done otherwise. Once one message
                 has been handled, this is a fault with some messages only, and a plain TypeError.
         """
-        deadline = time.monotonic() + self._seconds_for(message)
         try:
-            with self._around():
-                resolve(self._handle(message), wait=lambda work: self._wait(work, deadline))
+            if self._around is None:
+                self._call(message)
+            else:
+                with self._around():
+                    self._call(message)
         except HandlerRefused as refused:
             if self._has_worked:
                 raise TypeError(*refused.args) from None
@@ -75,11 +77,15 @@ class Call:
             raise plain from error
         self._has_worked = True
 
-    def _seconds_for(self, message: Message) -> float:
-        """Its own limit, or what is left until the message's deadline, if that is less."""
-        if message.deadline is None:
-            return self._seconds
-        return min(self._seconds, (message.deadline - datetime.now(UTC)).total_seconds())
+    def _call(self, message: Message) -> None:
+        began = time.monotonic()
+        returned = self._handle(message)
+        if returned is not None:
+            deadline = began + self._seconds
+            if message.deadline is not None:
+                left = (message.deadline - datetime.now(UTC)).total_seconds()
+                deadline = min(deadline, time.monotonic() + left)
+            resolve(returned, wait=lambda work: self._wait(work, deadline))
 
     def _wait(self, work: Awaitable[Any], deadline: float) -> object:
         self.grace = GRACE
@@ -101,7 +107,7 @@ class Call:
 
 
 def synchronous(
-    handle: Handler, *, seconds: float, around: Callable[[], AbstractContextManager[None]] = nullcontext
+    handle: Handler, *, seconds: float, around: Callable[[], AbstractContextManager[None]] | None = None
 ) -> Call:
     """`handle`, function or coroutine function, as the worker's threads can call it; `seconds` is its limit."""
     return Call(handle, seconds=seconds, around=around)

@@ -1,17 +1,18 @@
 """The messages received and not handled yet, in the order in which they may begin."""
 
-import contextlib
-import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.pipeline.leases import Lease
 
+#: While messages wait for a handler, room for more is looked for at each end of so many: a look costs more than an end.
+_ENDS = 8
 
-@dataclass(eq=False, kw_only=True)
+
+@dataclass(eq=False, kw_only=True, slots=True)
 class Work:
     """A delivery, and what the gate made of it: a message, or the reason why there is none.
 
@@ -33,7 +34,7 @@ class Work:
     ended: bool = False
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, slots=True)
 class Line:
     """Works that begin one after the other: those of one group whose order holds, or a single one.
 
@@ -52,6 +53,10 @@ class Inbox:
     A group at work whose order holds is one line: each of its messages begins when the one before it has ended. A line
     that is parked waits for something else than a handler, and takes no room from what could begin.
 
+    A thread that has nothing to do is woken for the first line, and wakes the next thread before it begins. So handlers
+    that wait for something run side by side, and of those that do not, one thread works off a whole batch: Python would
+    run no two of them at once, and each change of threads takes longer than a quick handler.
+
     Args:
         ordered: The messages of a group begin in order.
         ask_for: How many more messages to ask for, given how many are held.
@@ -63,6 +68,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._empty = threading.Condition(self._lock)
+        self._work = threading.Condition(self._lock)
         self._asking = 0  # threads that wait for room
         self._taken = 0  # messages received and not yet handled
         self._reserved = 0  # messages asked for
@@ -70,8 +76,10 @@ class Inbox:
         self._closed = False
         self._groups: dict[str, Line] = {}
         self._parked: set[Line] = set()
-        # SimpleQueue is written in C: handlers wait here without taking a lock of this class.
-        self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+        self._ready: deque[Line] = deque()
+        self._idle = 0  # threads that wait for a line
+        self._waking = False  # one of them has been woken, and has not looked yet
+        self._dismissed = False
 
     @property
     def taken(self) -> int:
@@ -92,7 +100,7 @@ class Inbox:
     @property
     def unbegun(self) -> bool:
         """Whether a line waits for a handler."""
-        return not self._lines.empty()
+        return bool(self._ready)
 
     def reserve(self, *, seconds: float) -> int:
         """Room for as many messages as may be asked for; 0 if none may for so many seconds, or when closed.
@@ -129,8 +137,9 @@ class Inbox:
         return self._ask_for(self._taken - self._in_parked + self._reserved)
 
     def _tell(self) -> None:
-        # Once for each message handled, so no thread is woken to find that there is still no room.
-        if self._asking and self._may_ask_for() > 0:
+        # No thread is woken to find that there is still no room.
+        looks = self._asking and not (self._ready and self._taken % _ENDS)
+        if looks and self._may_ask_for() > 0:
             self._room.notify()
         if self._taken == 0 or self._awaited:
             self._empty.notify_all()
@@ -146,19 +155,39 @@ class Inbox:
             line = Line(group_id=group_id, waiting=deque([work]))
             if group_id is not None:
                 self._groups[group_id] = line
-        self._lines.put(line)
+            self._let_begin(line)
 
-    def next_line(self) -> Line | None:
-        """Wait for a line to work off; None ends the handler's thread."""
-        return self._lines.get()
-
-    def next_in(self, line: Line) -> Work | None:
-        """The next work of `line`; None ends the line."""
+    def next(self, line: Line | None = None) -> tuple[Line, Work] | None:
+        """The next work of `line`, and when that has ended, of a line that is waited for; None ends the thread."""
         with self._lock:
-            if line.waiting:
-                return line.waiting.popleft()
-            self._drop(line)
-            return None
+            while line is None or not line.waiting:
+                if line is not None:
+                    self._drop(line)
+                line = self._next_line()
+                if line is None:
+                    return None
+            return line, line.waiting.popleft()
+
+    def _next_line(self) -> Line | None:
+        while not self._ready:
+            if self._dismissed:
+                return None
+            self._idle += 1
+            self._work.wait()
+            self._idle -= 1
+            self._waking = False
+        line = self._ready.popleft()
+        self._wake()
+        return line
+
+    def _let_begin(self, line: Line) -> None:
+        self._ready.append(line)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._ready and self._idle and not self._waking:
+            self._waking = True
+            self._work.notify()
 
     def park(self, line: Line, first: Work | None = None, *, most: float = float("inf")) -> bool:
         """Let `line` wait until it is resumed, with `first` in front of it.
@@ -180,7 +209,7 @@ class Inbox:
             if line not in self._parked:
                 return
             self._parked.remove(line)
-        self._lines.put(line)
+            self._let_begin(line)
 
     def take_back(self, line: Line) -> list[Work]:
         """What waits in `line`, which is empty then."""
@@ -192,7 +221,7 @@ class Inbox:
     def take_back_ready(self, *, unless: Callable[[Work], bool]) -> list[Work]:
         """What is in lines that wait for a handler, but for lines with a work that stays."""
         with self._lock:
-            return [work for work, _ in self._empty_out([*self._ready()], unless)]
+            return [work for work, _ in self._empty_out(self._take_ready(), unless)]
 
     def take_back_all(self, *, unless: Callable[[Work], bool]) -> list[tuple[Work, float]]:
         """What no handler has begun, in the order of its groups, and when each may begin; but for lines as above.
@@ -203,7 +232,7 @@ class Inbox:
             parked = [*self._parked]
             self._parked.clear()
             works = self._empty_out(parked, lambda _work: False)
-            works += self._empty_out([*self._ready()], unless)
+            works += self._empty_out(self._take_ready(), unless)
             for line in self._groups.values():  # at work, or just put back
                 if not any(unless(work) for work in line.waiting):
                     works += [(work, 0.0) for work in line.waiting]
@@ -214,17 +243,17 @@ class Inbox:
         works: list[tuple[Work, float]] = []
         for line in lines:
             if any(unless(work) for work in line.waiting):
-                self._lines.put(line)
+                self._let_begin(line)
                 continue
             works += [(work, 0.0 if place else line.due_at) for place, work in enumerate(line.waiting)]
             line.waiting.clear()
             self._drop(line)  # no handler will come to end it
         return works
 
-    def _ready(self) -> Iterator[Line]:
-        with contextlib.suppress(queue.Empty):
-            while line := self._lines.get_nowait():
-                yield line
+    def _take_ready(self) -> list[Line]:
+        lines = list(self._ready)
+        self._ready.clear()
+        return lines
 
     def _drop(self, line: Line) -> None:
         if line.group_id is not None and self._groups.get(line.group_id) is line:
@@ -248,7 +277,8 @@ class Inbox:
             self._empty.wait_for(lambda: self._taken - self._in_parked <= 1 + len(line.waiting), seconds)
             self._awaited = False
 
-    def dismiss(self, handlers: int) -> None:
-        """Let so many handlers end."""
-        for _ in range(handlers):
-            self._lines.put(None)
+    def dismiss(self) -> None:
+        """Let the handlers' threads end."""
+        with self._lock:
+            self._dismissed = True
+            self._work.notify_all()

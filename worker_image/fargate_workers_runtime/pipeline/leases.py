@@ -32,7 +32,7 @@ def _token() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, slots=True)
 class Lease:
     """One message that this process holds. Times are of the monotonic clock.
 
@@ -40,7 +40,6 @@ class Lease:
         delivery: The newest one; its token is the one that works.
         leased_until: When the broker delivers the message to others.
         ends_at: When the lease can be extended no more; infinity where it always can.
-        owner: The token of this attempt's claim.
         claim_key: The key claimed, if one is.
         claimed_until: When others may claim the key.
         attempt: Which attempt of its message this is by the claim, those that failed and this one.
@@ -55,7 +54,6 @@ class Lease:
     delivery: Delivery
     leased_until: float
     ends_at: float
-    owner: str = field(default_factory=_token)
     claim_key: str | None = None
     claimed_until: float = 0.0
     attempt: int | None = None
@@ -65,10 +63,18 @@ class Lease:
     lost: bool = False
     extending: bool = False
     claiming: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _owner: str = field(default="", init=False, repr=False)
+
+    @property
+    def owner(self) -> str:
+        """The token of this attempt's claim, made when it is asked for first: without claims, never."""
+        if not self._owner:
+            self._owner = _token()
+        return self._owner
 
     def begin_again(self) -> None:
         """Give the next attempt a token of its own, as the next delivery would."""
-        self.owner = _token()
+        self._owner = ""
         self.claim_key, self.attempt, self.claimed_until = None, None, 0.0
 
 
@@ -166,7 +172,6 @@ class Leases:
     def beat(self) -> None:
         """Extend the leases that run out; give up what is overdue."""
         now = self.clock()
-        capabilities = self._broker.capabilities
         due: list[Lease] = []
         for lease in self.held():
             if lease.deadline is not None and now >= min(lease.ends_at, lease.deadline):
@@ -178,9 +183,9 @@ class Leases:
             elif lease.leased_until <= now:
                 # The process stood still, or the queue did not answer: another may have the message by now.
                 self.lose(lease, "ran out")
-            elif lease.leased_until - now < self._seconds / 3 and capabilities.renews_leases:
+            elif lease.leased_until - now < self._seconds / 3 and self._broker.capabilities.renews_leases:
                 due.append(lease)
-        size = capabilities.largest_batch
+        size = self._broker.capabilities.largest_batch
         batches = [due[start : start + size] for start in range(0, len(due), size)]
         in_parallel(self._try_to_extend, batches, threads=REQUESTS_AT_ONCE)
 

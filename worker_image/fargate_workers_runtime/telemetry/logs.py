@@ -14,13 +14,13 @@ import os
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, TextIO, cast
+from typing import Any, Self, TextIO, cast
 
 from fargate_workers_runtime.plain_values import text_of
 from fargate_workers_runtime.telemetry.exception_fields import exception_fields
 from fargate_workers_runtime.telemetry.line_writer import LineWriter
 
-_context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039  never mutated
+_context: "ContextVar[log_context | None]" = ContextVar("log_context", default=None)
 
 #: The attributes that every record has, formatters add, or this module reads by name. Any other came by `extra=`.
 _NOT_EXTRA = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields"}
@@ -49,7 +49,9 @@ class JsonLines(logging.Formatter):
         }
         given: Any = getattr(record, "fields", {})
         fields = cast("dict[str, Any]", given) if isinstance(given, dict) else {"fields": given}
-        line |= {f"extra_{name}" if name in line else name: value for name, value in (_context.get() | fields).items()}
+        context = _context.get()
+        around = context.fields if context else {}
+        line |= {f"extra_{name}" if name in line else name: value for name, value in (around | fields).items()}
         if record.exc_info and record.exc_info[1]:
             line |= exception_fields(record.exc_info[1])
         # A field of `extra=` never replaces one of the runtime.
@@ -93,13 +95,24 @@ class LineHandler(logging.Handler):
 class log_context:  # noqa: N801  called like a function; a generator takes twice the time, twice a message
     """Add `fields` to every line logged inside, in this thread."""
 
-    __slots__ = ("_fields", "_token")
+    __slots__ = ("_fields", "_outer", "_token")
 
     def __init__(self, **fields: Any) -> None:
         self._fields = fields
 
-    def __enter__(self) -> None:
-        self._token = _context.set({**_context.get(), **self._fields})
+    def __enter__(self) -> Self:
+        self._outer = _context.get()
+        self._token = _context.set(self)
+        return self
+
+    def add(self, **fields: Any) -> None:
+        """Add more fields, until the end of the block."""
+        self._fields.update(fields)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of this block and of those around it."""
+        return self._fields if self._outer is None else {**self._outer.fields, **self._fields}
 
     def __exit__(self, *_: object) -> None:
         _context.reset(self._token)

@@ -24,7 +24,7 @@ import logging
 import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -67,6 +67,9 @@ MAX_VALUES = 100
 #: The bucket of a duration of zero, which has no logarithm.
 _NO_TIME = -10_000
 
+#: Times that are taken in at once.
+_TOGETHER = 100
+
 #: How far back `rate` looks, in seconds: what came before counts for a third and less.
 _RATE_SECONDS = 10.0
 
@@ -92,6 +95,9 @@ class Metrics:
         self._counts: Counter[str] = Counter()
         self._handler_seconds = _Histogram()
         self._work_seconds = _Histogram()
+        # What has ended since the last look: appended without the lock, and put into the histograms many at a time.
+        self._took: deque[float] = deque()
+        self._worked: deque[float] = deque()
         self._mean: float | None = None
         self._rate = 0.0
         self._rate_at = clock()
@@ -104,16 +110,14 @@ class Metrics:
 
     def took(self, handler_seconds: float) -> None:
         """A handler ended, in whatever way."""
-        with self._lock:
-            self._handler_seconds.add(handler_seconds)
-            self._mean = handler_seconds if self._mean is None else 0.9 * self._mean + 0.1 * handler_seconds
-            self._decay()
-            self._rate += 1 / _RATE_SECONDS
+        self._took.append(handler_seconds)
+        if len(self._took) >= _TOGETHER:
+            with self._lock:
+                self._take_in()
 
     def worked(self, seconds: float) -> None:
         """A message left its handler's slot."""
-        with self._lock:
-            self._work_seconds.add(seconds)
+        self._worked.append(seconds)
 
     def observe(self, look: Callable[[], Mapping[GaugeName, float]]) -> None:
         """Call `look` before each line, and write what it returns; what it raises costs the line nothing else."""
@@ -122,19 +126,23 @@ class Metrics:
     @property
     def mean_seconds(self) -> float | None:
         """The moving mean of a handler's time; None before the first has ended."""
+        if self._took:
+            with self._lock:
+                self._take_in()
         return self._mean
 
     @property
     def rate(self) -> float:
         """Handlers that ended per second, lately."""
         with self._lock:
-            self._decay()
+            self._take_in()
             return self._rate
 
     def flush(self) -> None:
         """Write what was collected, zeros included: a worker that writes nothing is a worker that is gone."""
         gauges = self._looked()
         with self._lock:
+            self._take_in()
             counts, self._counts = self._counts, Counter()
             times = {"HandlerSeconds": self._handler_seconds, "WorkSeconds": self._work_seconds}
             self._handler_seconds, self._work_seconds = _Histogram(), _Histogram()
@@ -164,10 +172,21 @@ class Metrics:
                 _log.warning("observation_failed", extra={"fields": {"error": type(error).__name__}})
         return gauges
 
-    def _decay(self) -> None:
+    def _take_in(self) -> None:
+        """Take in the times that have come since the last look, as if they had come evenly."""
         now = self._clock()
-        self._rate *= math.exp((self._rate_at - now) / _RATE_SECONDS)
-        self._rate_at = now
+        passed, self._rate_at = now - self._rate_at, now
+        number = len(self._took)
+        kept = math.exp(-passed / _RATE_SECONDS)
+        self._rate = self._rate * kept + (number * (1 - kept) / passed if passed > 0 else number / _RATE_SECONDS)
+        mean = self._mean
+        for _ in range(number):
+            seconds = self._took.popleft()
+            self._handler_seconds.add(seconds)
+            mean = seconds if mean is None else 0.9 * mean + 0.1 * seconds
+        self._mean = mean
+        for _ in range(len(self._worked)):
+            self._work_seconds.add(self._worked.popleft())
 
 
 @dataclass

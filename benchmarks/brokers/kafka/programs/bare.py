@@ -1,4 +1,10 @@
-"""The loop by hand. BATCHES=1: in batches, with a commit a second; else message by message, each committed."""
+"""The loop by hand, by LOOP.
+
+each: message by message, each committed before the next.
+rare: message by message, committed as rarely as by our worker, each 1,000 messages and each second. It is the loop with
+our worker's promise: what is handled and not committed when the process dies, is handled again.
+batches: 500 messages at a time, committed once a second; the loosest loop with that promise.
+"""
 
 import json
 import os
@@ -28,14 +34,19 @@ def handle(message: Message) -> None:
     count(json.loads(value))
 
 
-committed_at = time.monotonic()
-while os.environ.get("BATCHES"):
-    for each in consumer.consume(500, 0.1):
-        handle(each)
-    if time.monotonic() - committed_at > 1:
-        committed_at = time.monotonic()
-        consumer.commit(asynchronous=True)
+loop = os.environ["LOOP"]
+committed_at, handled = time.monotonic(), 0
 while True:
-    if (message := consumer.poll(1)) is not None:
-        handle(message)
-        consumer.commit(message=message, asynchronous=False)
+    if loop == "batches":
+        messages = consumer.consume(500, 0.1)
+    else:
+        message = consumer.poll(1)
+        messages = [] if message is None else [message]
+    for each in messages:
+        handle(each)
+    handled += len(messages)
+    if loop == "each" and messages:
+        consumer.commit(message=messages[-1], asynchronous=False)
+    elif handled and (time.monotonic() - committed_at > 1 or (handled >= 1_000 and loop == "rare")):
+        committed_at, handled = time.monotonic(), 0
+        consumer.commit(asynchronous=True)

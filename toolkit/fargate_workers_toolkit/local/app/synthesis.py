@@ -72,7 +72,11 @@ class Synthesis:
 
     @classmethod
     def load(cls, workspace: Workspace) -> "Synthesis | None":
-        """Return the synthesis of a workspace; None where nothing was synthesized to the end."""
+        """Return the synthesis of a workspace; None where nothing was synthesized to the end.
+
+        Args:
+            workspace: The folder of the local run.
+        """
         try:
             found: dict[str, Any] = json.loads(workspace.synthesis.read_text())
             return cls(stacks=tuple(found.pop("stacks")), **found)
@@ -80,12 +84,20 @@ class Synthesis:
             return None
 
     def save(self, workspace: Workspace) -> None:
-        """Write it into the workspace's assembly."""
+        """Write it into the workspace's assembly.
+
+        Args:
+            workspace: The folder of the local run.
+        """
         workspace.assembly.mkdir(parents=True, exist_ok=True)
         workspace.synthesis.write_text(json.dumps(asdict(self), indent=2))
 
     def assembly(self, workspace: Workspace) -> Assembly:
-        """Return the stacks that run, as they were synthesized."""
+        """Return the stacks that run, as they were synthesized.
+
+        Args:
+            workspace: The folder that they were synthesized into.
+        """
         return Assembly.load(workspace.assembly).only(self.stacks)
 
 

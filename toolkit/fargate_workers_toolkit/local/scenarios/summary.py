@@ -37,7 +37,11 @@ class Summary:
         }
 
     def show(self, console: Console) -> None:
-        """Print it as a table."""
+        """Print it as a table.
+
+        Args:
+            console: What it is printed to.
+        """
         table = Table(title="What happened", title_justify="left", title_style="bold", pad_edge=False)
         for heading in ("", "Check", "Expected", "Seen"):
             table.add_column(heading, overflow="fold")

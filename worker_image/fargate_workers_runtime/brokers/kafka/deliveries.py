@@ -21,36 +21,29 @@ def delivery_of(record: Record, *, now: float) -> Delivery:
     A value that is no UTF-8 becomes text that no check lets pass; no value, which deletes a key from a compacted
     topic, is JSON's null.
     """
-    message, partition = record.message, record.partition
-    value, key, headers = message.value(), message.key(), message.headers()
+    message = record.message
+    value, headers = message.value(), message.headers()
     kind, milliseconds = message.timestamp()
     text = "null" if value is None else value.decode("utf-8", "surrogateescape")
     attributes: Mapping[str, str] = _texts(headers) if headers else _NONE
-    return Delivery(
+    return Delivery.of(
         id=attributes.get(_ID) or id_of(record),
         text=text,
         token=record.token,
         receive_count=max(record.deliveries, record.begun + 1),
-        group_id=_group_id(record) if record.group is partition.groups.get(key) else None,
+        group_id=record.group.name,
         sent_at=milliseconds / 1000 if kind else None,
         since_first=None if record.first_at is None else max(0.0, now - record.first_at),
         attributes=attributes,
+        native_attributes=_NONE,
         begun=record.begun,
         failed=record.failed,
     )
 
 
-def _group_id(record: Record) -> str:
-    """The key, or the partition of a record that has none."""
-    key: bytes | None = record.message.key()
-    if key is None:
-        return f"{record.partition.topic}/{record.partition.number}"
-    return key.decode("utf-8", "backslashreplace")
-
-
 def id_of(record: Record) -> str:
     """The topic, the partition and the offset of a record: its name for good."""
-    return f"{record.partition.topic}/{record.partition.number}/{record.offset}"
+    return f"{record.partition.name}/{record.offset}"
 
 
 def dead_letter(record: Record, delivery: Delivery, *, reason: str, detail: str) -> Copy:

@@ -77,6 +77,7 @@ class KafkaBroker:
         connection = connection_options(settings, servers, signer=signer)
         self._writer = TopicWriter(connection)
         self._closed = False
+        self._receiving = 0  # threads that wait for a record
         self._reader = Reader(
             lambda reader: consumer_options(
                 settings, connection, on_commit=reader.note_commit, on_error=reader.note_error
@@ -118,7 +119,9 @@ class KafkaBroker:
                 left = until - time.monotonic()
                 if taken or left <= 0 or self._closed:
                     break
+                self._receiving += 1
                 self._arrived.wait(min(left, max(_SHORTEST_SLEEP, self._records.first_shown - now)))
+                self._receiving -= 1
         if not taken and not self._closed and (problem := self._reader.problem):
             raise KafkaError(problem)
         return [delivery_of(each, now=now) for each in taken]
@@ -129,7 +132,8 @@ class KafkaBroker:
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
         # One that is finished was acknowledged before.
-        return [each for each in self._each(deliveries, self._records.end) if each.code != "ended"]
+        failures = self._each(deliveries, self._records.end)
+        return [each for each in failures if each.code != "ended"] if failures else failures
 
     def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
         failures = self._send_on(releases) if self._settings.retry_topic else []
@@ -229,7 +233,7 @@ class KafkaBroker:
 
     def _wake(self) -> None:
         """Wake those who wait for what has just changed. Called with the lock."""
-        if self._records.ready:
+        if self._receiving and self._records.ready:
             self._arrived.notify()
         if self._reader.leaves or (self._reader.wants_room and self._reader.has_room):
             self._ended.notify_all()

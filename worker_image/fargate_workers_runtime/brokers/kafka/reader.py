@@ -217,10 +217,11 @@ class Reader:
 
     def _keep(self, messages: Sequence[Any]) -> None:
         good = [each for each in messages if each.error() is None]
-        for each in messages:
-            if each.error() is not None:
-                self.note_error(each.error())
-        self._mark({(each.topic(), each.partition()): each.offset() for each in reversed(good)})
+        if len(good) < len(messages):
+            for each in messages:
+                if each.error() is not None:
+                    self.note_error(each.error())
+        self._mark(good)
         partitions, records = self._records.partitions, self._records
         with self._changed:
             for message in good:
@@ -251,16 +252,19 @@ class Reader:
         record.begun += failed
         partition.attempted[offset] = record
 
-    def _mark(self, first: Mapping[tuple[str, int], int] | None = None) -> None:
+    def _mark(self, fetched: Sequence[Any] = ()) -> None:
         """Commit that this member has its new partitions, before anything in them begins.
 
         If it dies, the next owner of a partition sees that it did not leave.
         """
         unmarked = [each for each in self._partitions() if not each.marked]
+        if not unmarked:
+            return
+        first = {(each.topic(), each.partition()): each.offset() for each in reversed(fetched)}
         known: list[Partition] = []
         for each in unmarked:
             if each.committed is None:
-                each.committed = (first or {}).get((each.topic, each.number))
+                each.committed = first.get((each.topic, each.number))
             if each.committed is not None:
                 each.marked = True
                 known.append(each)

@@ -3,18 +3,14 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from fargate_workers_runtime.brokers.kafka.commit_metadata import Attempted, Kept, written
 from fargate_workers_runtime.brokers.kafka.watermark import Watermark
 
 
-class Token(NamedTuple):
-    """One delivery of one record. It is worth nothing once the partition is revoked, or the record delivered anew."""
-
-    assignment: int
-    offset: int
-    delivery: int
+def _no_records() -> "deque[Record]":
+    return deque()
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -22,12 +18,15 @@ class Group:
     """Records that are delivered in order: those of one key, or a single record.
 
     Attributes:
+        name: What deliveries are called by it; None: it is a single record, which has no order to keep.
         hidden: How many are leased or wait for a later attempt; the group is held up while any is.
         listed: It is in the list of groups that are ready.
         dropped: Its partition is another member's.
     """
 
-    records: "deque[Record]" = field(default_factory=deque["Record"])
+    key: bytes | None = None
+    name: str | None = None
+    records: "deque[Record]" = field(default_factory=_no_records)
     hidden: int = 0
     listed: bool = False
     dropped: bool = False
@@ -49,15 +48,27 @@ class Record:
     offset: int
     partition: "Partition"
     group: Group
+    size: int
     begun: int = 0
     failed: int = 0
     deliveries: int = 0
     first_at: float | None = None
     hidden_until: float | None = None
-    token: Token | None = None
+    token: "Token | None" = None
     busy: bool = False
     failing: bool = False
     ended: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Token:
+    """One delivery of one record. It is worth nothing once the partition is revoked, or the record delivered anew."""
+
+    record: Record
+    delivery: int
+
+    def __str__(self) -> str:
+        return f"{self.record.partition.assignment}/{self.record.offset}/{self.delivery}"
 
 
 class Partition:
@@ -75,6 +86,7 @@ class Partition:
     ) -> None:
         self.topic = topic
         self.number = number
+        self.name: str = f"{topic}/{number}"
         self.assignment = assignment
         self.committed = committed
         self.watermark: Watermark = Watermark()
@@ -156,7 +168,6 @@ class Records:
         self._ready: deque[Group] = deque()
         self._hidden: dict[Record, None] = {}
         self._first_shown = float("inf")  # no hidden record is shown before
-        self._assignments: dict[int, Partition] = {}
         self.partitions: dict[tuple[str, int], Partition] = {}
         self.open: int = 0
         self.bytes: int = 0
@@ -180,7 +191,6 @@ class Records:
         """Begin with a partition that was assigned."""
         self.drop(partition.topic, partition.number)
         self.partitions[partition.topic, partition.number] = partition
-        self._assignments[partition.assignment] = partition
 
     def add(self, partition: Partition, message: Any, offset: int, *, hidden_until: float | None = None) -> None:
         """Take a record that was fetched."""
@@ -188,8 +198,9 @@ class Records:
         apart = not self._keyed if key is not None else not (self._ordered and self._keyed)
         group = Group() if apart else partition.groups.get(key)
         if group is None:
-            group = partition.groups[key] = Group()
-        record = Record(message=message, offset=offset, partition=partition, group=group)
+            name = partition.name if key is None else key.decode("utf-8", "backslashreplace")
+            group = partition.groups[key] = Group(key=key, name=name)
+        record = Record(message=message, offset=offset, partition=partition, group=group, size=len(message))
         if attempted := partition.counted.pop(offset, None) if partition.counted else None:
             record.begun, record.failed = attempted
             partition.attempted[offset] = record
@@ -197,7 +208,7 @@ class Records:
         partition.records[offset] = record
         group.records.append(record)
         self.open += 1
-        self.bytes += len(message)
+        self.bytes += record.size
         if hidden_until is not None:
             self.hide(record, hidden_until)
         else:
@@ -207,6 +218,7 @@ class Records:
         """Lease up to `limit` records; several of one group follow each other."""
         self.show(now)
         taken: list[Record] = []
+        until = now + lease
         while self._ready and len(taken) < limit:
             group = self._ready.popleft()
             group.listed = False
@@ -218,8 +230,8 @@ class Records:
                 record.deliveries += 1
                 if record.first_at is None:
                     record.first_at = now
-                record.token = Token(record.partition.assignment, record.offset, record.deliveries)
-                self.hide(record, now + lease)
+                record.token = Token(record, record.deliveries)
+                self.hide(record, until)
                 taken.append(record)
                 if len(taken) == limit:
                     break
@@ -229,13 +241,12 @@ class Records:
         """The record that is leased by `token`, or why none is: `revoked`, `ended`, or `stale`."""
         if not isinstance(token, Token):
             return "stale"
-        partition = self._assignments.get(token.assignment)
-        if partition is None:
+        record = token.record
+        if record.partition.gone:
             return "revoked"
-        record = partition.records.get(token.offset)
-        if record is None:
+        if record.ended:
             return "ended"
-        return record if record.token == token else "stale"
+        return record if record.token is token else "stale"
 
     def hide(self, record: Record, until: float) -> None:
         """Let nobody have it, nor what is behind it in its group, before `until`."""
@@ -243,7 +254,8 @@ class Records:
             record.group.hidden += 1
             self._hidden[record] = None
         record.hidden_until = until
-        self._first_shown = min(self._first_shown, until)
+        if until < self._first_shown:
+            self._first_shown = until
 
     def show(self, now: float) -> None:
         """Let those be delivered again whose lease or delay has ended."""
@@ -275,14 +287,14 @@ class Records:
             group.records.popleft()
         if group.records:
             self._list(group)
-        elif partition.groups.get(record.message.key()) is group:
-            del partition.groups[record.message.key()]
+        elif group.name is not None and partition.groups.get(group.key) is group:
+            del partition.groups[group.key]
         del partition.records[record.offset]
         if partition.attempted:
             partition.attempted.pop(record.offset, None)
         partition.watermark.finish(record.offset)
         self.open -= 1
-        self.bytes -= len(record.message)
+        self.bytes -= record.size
 
     def drop(self, topic: str, number: int) -> None:
         """Forget a partition and its records, which are another member's."""
@@ -290,12 +302,11 @@ class Records:
         if partition is None:
             return
         partition.gone = True
-        del self._assignments[partition.assignment]
         for record in partition.records.values():
             record.group.dropped = record.ended = True
             self._hidden.pop(record, None)
             self.open -= 1
-            self.bytes -= len(record.message)
+            self.bytes -= record.size
 
     def busy(self, partitions: Mapping[Any, Partition]) -> bool:
         """Whether an attempt is under way in one of the partitions."""

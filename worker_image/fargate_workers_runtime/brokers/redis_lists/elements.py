@@ -2,13 +2,15 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fargate_workers_runtime.brokers.broker import Delivery
 
 #: Hexadecimal digits of an id: twelve of the milliseconds since the epoch, and twenty by chance.
 _ID_DIGITS = 32
 _TIME_DIGITS = 12
+
+_NONE: Mapping[str, str] = {}
 
 
 def wrapped(body: bytes, *, clock: Callable[[], float] = time.time) -> tuple[str, bytes]:
@@ -47,11 +49,13 @@ def delivery(message_id: bytes, element: bytes, *, owner: str, count: int, first
     """
     name = message_id.decode()
     # What is not UTF-8 becomes text that no UTF-8 can hold, and so poison with a reason.
-    return Delivery(
+    return Delivery.of(
         id=name,
         text=element.removeprefix(message_id + b"|").decode(errors="surrogateescape"),
         token=f"{owner} {int(first * 1000)} {count}",
         receive_count=count,
         sent_at=sent_at(name),
         since_first=max(0.0, time.time() - first),
+        attributes=_NONE,
+        native_attributes=_NONE,
     )

@@ -108,7 +108,7 @@ class ListBroker:
         return _failures(self._extend(keys=self._keys, args=[seconds * 1000, *arguments]))
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
-        arguments = [part for each in deliveries for part in _names_of(each)]
+        arguments = [f"{each.id} {each.token}" for each in deliveries]
         return _failures(self._acknowledge(keys=self._keys, args=arguments))
 
     def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
@@ -152,8 +152,9 @@ class ListBroker:
 
     def _deliveries(self, taken: Sequence[bytes]) -> list[Delivery]:
         deliveries: list[Delivery] = []
-        for message_id, element, about in zip(taken[::3], taken[1::3], taken[2::3], strict=True):
-            count, first = map(int, about.split())
+        for about, element in zip(taken[::2], taken[1::2], strict=True):
+            message_id, *numbers = about.split()
+            count, first = map(int, numbers)
             deliveries.append(delivery(message_id, element, owner=self._owner, count=count, first=first / 1000))
         return deliveries
 

@@ -46,7 +46,7 @@ def delivery(entry_id: bytes, pairs: Sequence[bytes], *, consumer: str, count: i
 
     Args:
         entry_id: The entry's id.
-        pairs: Its fields and values, in turn.
+        pairs: Its fields and values, in turn, or its body alone.
         consumer: The name that it was received under.
         count: How often it has been delivered, this time included.
         first: When it was delivered first, in seconds since the epoch; None: now.
@@ -54,10 +54,10 @@ def delivery(entry_id: bytes, pairs: Sequence[bytes], *, consumer: str, count: i
     now = time.time()
     first = now if first is None else first
     name = text_of(entry_id)
-    texts = [text_of(each) for each in pairs]
+    texts = [BODY, text_of(pairs[0])] if len(pairs) == 1 else [text_of(each) for each in pairs]
     fields = dict(zip(texts[::2], texts[1::2], strict=True))
     body = fields.pop(BODY, None)
-    return Delivery(
+    return Delivery.of(
         id=name,
         text=json.dumps(fields) if body is None else body,
         token=f"{consumer} {int(first * 1000)} {count}",

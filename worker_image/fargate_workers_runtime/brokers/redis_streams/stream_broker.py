@@ -153,7 +153,7 @@ class StreamBroker:
         return _failures(lost) + _failures(trimmed, "trimmed")
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
-        arguments = [part for each in deliveries for part in _names_of(each)]
+        arguments = [f"{each.id} {each.token}" for each in deliveries]
         return _failures(self._acknowledge(keys=self._keys, args=[self._settings.group, self._ending, *arguments]))
 
     def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
@@ -229,10 +229,11 @@ class StreamBroker:
         deliveries: list[Delivery] = []
         place = 0
         while place < len(taken):
-            count, first, length = map(int, taken[place + 1].split())
-            pairs = taken[place + 2 : place + 2 + length]
-            deliveries.append(delivery(taken[place], pairs, consumer=consumer, count=count, first=first / 1000))
-            place += 2 + length
+            name, *numbers = taken[place].split()
+            count, first, length = map(int, numbers)
+            pairs = taken[place + 1 : place + 1 + length]
+            deliveries.append(delivery(name, pairs, consumer=consumer, count=count, first=first / 1000))
+            place += 1 + length
         return deliveries, due / 1000 if due >= 0 else None
 
     def _wait_for_new(self, limit: int, consumer: str, seconds: float) -> list[Delivery]:

@@ -6,6 +6,9 @@ from urllib.parse import unquote_plus
 
 from fargate_workers_runtime.errors import PoisonMessage
 
+#: Each envelope has one of these keys.
+_MARKS = frozenset({"Event", "Records", "Type", "detail-type"})
+
 
 def unwrap(body: Any, *, parse: Callable[[str], Any]) -> tuple[Any, dict[str, str]] | None:
     """The payload inside `body`, and the fields of its envelopes. A body without an envelope is its own payload.
@@ -17,8 +20,11 @@ def unwrap(body: Any, *, parse: Callable[[str], Any]) -> tuple[Any, dict[str, st
         PoisonMessage: An S3 notification of several objects, which would be several effects under one key, or of a key
             that is no UTF-8.
     """
+    event = _as_object(body)
+    if _MARKS.isdisjoint(event):
+        return body, {}
     said: dict[str, str] = {}
-    if notification := sns_notification(_as_object(body)):
+    if notification := sns_notification(event):
         text, said = notification
         body = parse(text)
 

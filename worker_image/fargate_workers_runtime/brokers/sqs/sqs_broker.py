@@ -190,7 +190,7 @@ def _delivery(message: Mapping[str, Any], *, fifo: bool) -> Delivery:
     system = message.get("Attributes", {})
     sent, first = system.get("SentTimestamp"), system.get("ApproximateFirstReceiveTimestamp")
     attributes = message.get("MessageAttributes", {})
-    return Delivery(
+    return Delivery.of(
         id=message["MessageId"],
         text=message["Body"],
         token=message["ReceiptHandle"],

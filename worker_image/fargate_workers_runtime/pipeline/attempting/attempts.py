@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -99,15 +99,18 @@ class Attempts:
         if lease.delivery.begun and (letter := self._counted(lease)):
             return letter
         started = time.monotonic()
-        with log_context(message_id=message.id, receive_count=message.receive_count):
+        with log_context(message_id=message.id, receive_count=message.receive_count) as context:
             try:
                 claimed = self._claim(message, lease, alone_for=work.alone_for)
                 if not isinstance(claimed, Message):
                     return claimed
-                asked = time.monotonic()
-                turned_away = self._wait_for_the_limit(lease)
-                started += time.monotonic() - asked  # waiting for the rate limit is not work
-                return turned_away or self._run(claimed, lease)
+                if self._limiter is not None:
+                    asked = time.monotonic()
+                    if turned_away := self._wait_for_the_limit(self._limiter, lease):
+                        return turned_away
+                    started += time.monotonic() - asked  # waiting for the rate limit is not work
+                context.add(attempt=claimed.attempt)
+                return self._run(claimed, lease)
             except BaseException as error:  # a handler's thread must outlive whatever happens in it
                 _log.exception("attempt_failed")
                 return self.retry(lease, error)
@@ -192,16 +195,14 @@ class Attempts:
             seconds_in_hand=min(math.ceil(look + spread), longest),
         )
 
-    def _wait_for_the_limit(self, lease: Lease) -> Again | None:
+    def _wait_for_the_limit(self, limiter: Limiter, lease: Lease) -> Again | None:
         """Wait for the shared rate limit; what becomes of the message if it may not begin."""
-        if self._limiter is None:
-            return None
         try:
-            if self._limiter.take(stopping=self._stopping):
+            if limiter.take(stopping=self._stopping):
                 return None
         except Exception:
             _log.warning("rate_limit_failed", exc_info=True)
-            self._outage.begin(self._limiter.check)
+            self._outage.begin(limiter.check)
             return self.postpone(lease)
         self._release_claim(lease, begun=False)
         return Again(seconds=0)
@@ -230,7 +231,7 @@ class Attempts:
             EffectAttempt(key=message.idempotency_key, payload=fingerprint(message.body)) if self._effects else None
         )
         message = message.begun(
-            deadline=datetime.now(UTC) + timedelta(seconds=min(limit, max(0.0, self._leases.longest_run(lease)))),
+            deadline=datetime.fromtimestamp(time.time() + min(limit, max(0.0, self._leases.longest_run(lease))), UTC),
             transaction=partial(self._transact, lease),
             effect=partial(self._effect_in, effect),
         )
@@ -241,8 +242,7 @@ class Attempts:
         started = lease.began_at = time.monotonic()
         lease.deadline = started + limit + self._handle.grace
         try:
-            with log_context(attempt=message.attempt):
-                self._handle(message)
+            self._handle(message)
         except PoisonMessage as poison:
             self._release_claim(lease)
             return self.dead_letter(lease, poison)

@@ -124,7 +124,8 @@ class Isolation:
         self._seconds = seconds
         self._crowded = crowded
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._running = 0
         self._suspects: dict[object, _Suspect] = {}
         self._others_waiting = 0  # those that are no suspects, and wait for one
@@ -194,7 +195,7 @@ class Isolation:
             deaths: How often it was perhaps there when a process died.
             may_leave: It can be released. Otherwise it waits.
         """
-        with self._changed:
+        with self._lock:
             turn = self._wait(may_leave) if suspect is None else self._wait_as(suspect, may_leave=may_leave)
             if turn != "now":
                 return turn
@@ -215,6 +216,8 @@ class Isolation:
             return "now"
 
     def _wait(self, may_leave: bool) -> Turn:
+        if self.alone is None:
+            return "now"
         if may_leave:
             return "release" if self._is_alone() and not self._stopped else "now"
         self._others_waiting += 1
@@ -249,7 +252,7 @@ class Isolation:
         Args:
             ran: Its handler has run.
         """
-        with self._changed:
+        with self._lock:
             self._running -= 1
             if suspect is not None:
                 if ran:

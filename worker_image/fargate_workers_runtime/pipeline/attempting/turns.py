@@ -66,8 +66,10 @@ class Turns:
     def expect(self, work: Work) -> None:
         """`work` is about to wait for a handler; while it may be a killer, nothing more is received."""
         delivery = work.lease.delivery
+        if delivery.receive_count == 1:
+            return
         seen = self._memory.of(delivery.id)
-        if delivery.receive_count > 1 and (seen.deaths or self._isolation.suspects(self._deaths(work, seen))):
+        if seen.deaths or self._isolation.suspects(self._deaths(work, seen)):
             self._suspect(work, known=seen.deaths)
 
     def end(self, work: Work) -> None:
@@ -91,6 +93,8 @@ class Turns:
             outcome = self._alone(line, work, deaths, known=seen.deaths)
         else:
             outcome = self._beside_others(work)
+        if not isinstance(outcome, Again):
+            return outcome
         known = self._memory.of(work.lease.delivery.id).deaths
         if known <= seen.deaths:
             return outcome
@@ -98,6 +102,8 @@ class Turns:
         return self._alone(line, work, deaths, known=known)
 
     def _deaths(self, work: Work, seen: Seen) -> int:
+        if work.lease.delivery.receive_count == 1:
+            return 0
         return unanswered(work.lease.delivery, released=seen.released, lease=self._lease)
 
     def _suspect(self, work: Work, *, known: int) -> None:

@@ -45,7 +45,7 @@ _MOST_WAITING = 100
 _MOST_REMEMBERED = 10_000
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, slots=True)
 class _Entry:
     """One ending. `due_at` is when a released message is to be delivered again; `letter` is set when it has arrived."""
 
@@ -111,9 +111,9 @@ class Settler:
         self._linger = linger
         self._on_given_up = on_given_up
         self._clock = clock
-        lock = threading.Lock()
-        self.due: threading.Condition = threading.Condition(lock)  # a thread should look at the lanes again
-        self._room = threading.Condition(lock)  # an entry may be put in
+        self._lock = threading.Lock()
+        self.due: threading.Condition = threading.Condition(self._lock)  # a thread should look at the lanes again
+        self._room = threading.Condition(self._lock)  # an entry may be put in
         self._most_waiting: float = _MOST_WAITING
         self._closing = False
         self._ends_at = math.inf
@@ -198,7 +198,7 @@ class Settler:
             self._settle_now(lane, entry)
             return
         # A letter that settles may end more messages, on a thread that makes room.
-        if threading.current_thread() not in self._threads:
+        if lane.waiting >= self._most_waiting and threading.current_thread() not in self._threads:
             with self._room:
                 self._room.wait_for(lambda: lane.waiting < self._most_waiting)
         self._add(lane, entry)
@@ -212,7 +212,7 @@ class Settler:
             self._again(lane, [entry], type(error).__name__)
 
     def _add(self, lane: _Lane, entry: _Entry) -> None:
-        with self.due:
+        with self._lock:
             if not lane.entries:
                 lane.since = time.monotonic()
             lane.entries.append(entry)
@@ -275,7 +275,7 @@ class Settler:
             failures = self._broker.release(
                 [(entry.lease.delivery, max(0, math.ceil(entry.due_at - now))) for entry in entries]
             )
-        failed = {failure.index: failure for failure in failures}
+        failed = {failure.index: failure for failure in failures} if failures else {}
         for index, entry in enumerate(entries):
             if (failure := failed.get(index)) is None:
                 self._sent(lane, entry)

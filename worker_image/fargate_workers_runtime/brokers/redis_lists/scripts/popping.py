@@ -4,14 +4,13 @@ from fargate_workers_runtime.brokers.redis_lists.scripts.common import FLAGS, ID
 
 # KEYS are list, leases, bodies, counts
 # ARGV are limit
-# Returns {ms until the next one that was released is due, or -1; of each: id, element, "count first-in-ms"}
+# Returns {ms until the next one that was released is due, or -1; of each: "id count first-in-ms", element}
 POP = f"""{FLAGS}{NOW}{OWNER}{IDENTIFY}
 local limit = tonumber(ARGV[1])
 local taken, number, ids = {{}}, 0, {{}}
 local function take(id, raw, count, first)
-    taken[#taken + 1] = id
+    taken[#taken + 1] = id .. ' ' .. count .. ' ' .. first
     taken[#taken + 1] = raw
-    taken[#taken + 1] = count .. ' ' .. first
     number = number + 1
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do

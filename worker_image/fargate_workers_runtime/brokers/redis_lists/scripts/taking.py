@@ -5,7 +5,7 @@ from fargate_workers_runtime.brokers.redis_lists.scripts.dead_lettering import B
 
 # KEYS are list, leases, bodies, counts, dead-letter list (or the list, if there is none)
 # ARGV are owner, lease in ms, limit, most deliveries (0: no limit), source
-# Returns {ms until the next lease ends, or -1; given up; of each message: id, element, "count first-in-ms"}
+# Returns {ms until the next lease ends, or -1; given up; of each message: "id count first-in-ms", element}
 TAKE = f"""{FLAGS}{NOW}{OWNER}{IDENTIFY}{BURY}
 local owner, lease, limit, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local taken, number, given_up = {{}}, 0, 0
@@ -16,9 +16,8 @@ local function take(id, raw, count, first)
     scores[#scores + 1] = id
     about[#about + 1] = id
     about[#about + 1] = string.format('%d %d %s', count, first, owner)
-    taken[#taken + 1] = id
+    taken[#taken + 1] = string.format('%s %d %d', id, count, first)
     taken[#taken + 1] = raw
-    taken[#taken + 1] = string.format('%d %d', count, first)
     number = number + 1
 end
 

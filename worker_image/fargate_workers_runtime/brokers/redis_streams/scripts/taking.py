@@ -5,8 +5,9 @@ from fargate_workers_runtime.brokers.redis_streams.scripts.dead_lettering import
 
 # KEYS are stream, later, seen, dead-letter stream (or the stream, if there is none)
 # ARGV are group, consumer, lease in ms, limit, most deliveries (0: no limit), whether ended entries are deleted, source
-# Returns {ms until the next one in `later` is due, or -1; trimmed; given up; of each entry: id, "count first-in-ms
-# length", and as many fields and values}: flat, because clients take long over arrays in arrays
+# Returns {ms until the next one in `later` is due, or -1; trimmed; given up; of each entry: "id count first-in-ms
+# length", and as many fields and values, of which a body alone is without its name}: flat and short, because clients
+# take long over arrays in arrays, and over each element
 TAKE = f"""{FLAGS}{NOW}{BURY}
 local stream, later, seen = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, lease, limit, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -18,9 +19,9 @@ local function take(id, fields, count, first)
         given_up = given_up + 1
     else  -- also what cannot be dead-lettered now: the others must not wait for it
         number = number + 1
-        taken[#taken + 1] = id
-        taken[#taken + 1] = string.format('%d %d %d', count, first, #fields)
-        for index = 1, #fields do
+        local from = #fields == 2 and fields[1] == 'body' and 2 or 1
+        taken[#taken + 1] = string.format('%s %d %d %d', id, count, first, #fields - from + 1)
+        for index = from, #fields do
             taken[#taken + 1] = fields[index]
         end
     end
