@@ -1,8 +1,8 @@
 """One JSON object a line on standard output: the runtime's log, and every `logging.getLogger(...)` of the handlers.
 
 Fields: `time`, `level`, `event` (a word to filter on), `worker`, and whatever belongs to the event; inside a handler
-also `message_id` and `attempt`. Message bodies and credentials are never logged, nor what may quote them: an exception
-is its type and where it was raised, and its text only if LOG_EXCEPTION_TEXT is set.
+also `message_id`, `attempt` and the message's others. Message bodies and credentials are never logged, nor what may
+quote them: an exception is its type and where it was raised, and its text only if LOG_EXCEPTION_TEXT is set.
 
 Nothing waits for a log line. Lines that standard output does not take are dropped and counted: `log_lines_dropped`
 reports how many (`lines`) when it takes them again.
@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
@@ -21,6 +22,7 @@ from fargate_workers_runtime.telemetry.exception_fields import exception_fields
 from fargate_workers_runtime.telemetry.line_writer import LineWriter
 
 _context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039  never mutated
+_made: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("log_context_of", default=None)
 
 #: The attributes that every record has, formatters add, or this module reads by name. Any other came by `extra=`.
 _NOT_EXTRA = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields"}
@@ -49,7 +51,9 @@ class JsonLines(logging.Formatter):
         }
         given: Any = getattr(record, "fields", {})
         fields = cast("dict[str, Any]", given) if isinstance(given, dict) else {"fields": given}
-        line |= {f"extra_{name}" if name in line else name: value for name, value in (_context.get() | fields).items()}
+        make = _made.get()
+        fields = (make() if make else {}) | _context.get() | fields
+        line |= {f"extra_{name}" if name in line else name: value for name, value in fields.items()}
         if record.exc_info and record.exc_info[1]:
             line |= exception_fields(record.exc_info[1])
         # A field of `extra=` never replaces one of the runtime.
@@ -103,6 +107,21 @@ class log_context:  # noqa: N801  called like a function; a generator takes twic
 
     def __exit__(self, *_: object) -> None:
         _context.reset(self._token)
+
+
+class log_context_of:  # noqa: N801  called like a function
+    """Add the fields that `make` returns to every line logged inside, in this thread; called for each line."""
+
+    __slots__ = ("_make", "_token")
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+
+    def __enter__(self) -> None:
+        self._token = _made.set(self._make)
+
+    def __exit__(self, *_: object) -> None:
+        _made.reset(self._token)
 
 
 def configure(worker: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
