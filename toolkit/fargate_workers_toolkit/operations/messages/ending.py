@@ -1,10 +1,10 @@
-"""How a message ended, as the last of its log lines tells."""
+"""How a message ended, by the last of its log lines that shows it."""
 
 from collections.abc import Sequence
 
 from fargate_workers_toolkit.operations.messages.log_lines import LogLine
 
-#: The sentence of each event that tells where a message is.
+#: The sentence of each event that shows where a message is.
 _ENDINGS = {
     "handled": "It is done: delivery {receive_count} was handled.",
     "duplicate": "It is done: its key was done before.",
@@ -18,7 +18,7 @@ _ENDINGS = {
 
 
 def ending_of(lines: Sequence[LogLine]) -> str:
-    """The sentence of the last line that tells where the message is; empty where none does.
+    """The sentence of the last line that shows where the message is; empty where none does.
 
     Args:
         lines: The message's lines, oldest first.

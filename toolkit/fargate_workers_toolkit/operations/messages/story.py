@@ -53,9 +53,9 @@ class Story:
             return f"It is dead: {self.letter.reason}."
         if self.claim is not None and self.claim.completed:
             return "It is done: its claim is completed."
-        told = ending_of(self.lines)
-        if told:
-            return told
+        ending = ending_of(self.lines)
+        if ending:
+            return ending
         if self.claim is not None:
             return "It is not done: its claim is held, or waits for the next attempt."
         if not self.lines:
@@ -67,7 +67,7 @@ class Story:
 
     @property
     def sent_at(self) -> str:
-        """When it was sent, as the first line that knows it says. Empty: none does."""
+        """When it was sent, by the first line that has it. Empty: none has."""
         return next((str(line.fields["sent_at"]) for line in self.lines if "sent_at" in line.fields), "")
 
 
@@ -116,7 +116,7 @@ def _found(aws: Aws, group: str, names: Iterable[str], *, since: float) -> list[
 
 
 def _names_of(letter: DeadLetter | None, *, is_key: bool) -> list[str]:
-    """The names that a dead letter has had; a key says more than they do."""
+    """The names that a dead letter has had; a key is enough."""
     if letter is None or is_key:
         return []
     names = (letter.id, letter.original_id, letter.attributes.get("replay.first", ""))
