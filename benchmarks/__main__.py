@@ -3,7 +3,14 @@
 import runpy
 import sys
 
-PARTS = ("benchmarks.synth", "benchmarks.worker", "benchmarks.sql", "benchmarks.scaling", "benchmarks.local")
+PARTS = (
+    "benchmarks.synth",
+    "benchmarks.worker",
+    "benchmarks.sql",
+    "benchmarks.scaling",
+    "benchmarks.operations",
+    "benchmarks.local",
+)
 
 
 def main() -> int:

@@ -45,6 +45,7 @@ def test_no_handler_begins_on_a_message_fetched_before_the_process_stood_still(
 
     def handle(message: Message) -> None:
         seen.append(message.body["id"])
+        eventually(lambda: len(running.worker.leases.held()) == 2)
         frozen[0].slept = 120  # amid the first; the second is in hand
 
     queue = MemoryQueue([{"id": "1"}, {"id": "2"}])

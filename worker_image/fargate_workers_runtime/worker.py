@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -457,6 +458,9 @@ class Worker:
         if again.error is not None and self._attempts.at_last_delivery(lease):
             self._settler.dead_letter(lease, self._attempts.last_delivery(lease, again.error))
             return
+        if again.error is not None:
+            fields = {"message_id": lease.delivery.id, "seconds": math.ceil(again.seconds)}
+            _log.info("released", extra={"fields": fields})
         self._memory.released(lease.delivery.id, worked=again.error is not None)
         self._settler.release(lease, again.seconds)
         if self._until_empty:  # a message on its way back would not be seen, and the queue be taken for empty

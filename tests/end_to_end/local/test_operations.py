@@ -1,15 +1,20 @@
 """The operations of someone on call, on the embedded AWS with real workers: the same code as on AWS."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from fargate_workers_toolkit import local
+from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.console.progress import Progress
-from fargate_workers_toolkit.local import lifecycle
+from fargate_workers_toolkit.local import Mailbox, lifecycle
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.operations import (
@@ -165,6 +170,63 @@ def test_sqs_redrives_all_of_it_by_the_deployed_function(
     eventually(lambda: redrive(operated, orders, "status")["status"] == "COMPLETED")
 
 
+@pytest.fixture
+def typed(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Result]:
+    """Types a command, as it stands in a mail or on a page."""
+    monkeypatch.setattr(local, "running", lambda _workspace: aws, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def run(command: str) -> Result:
+        program, *arguments = shlex.split(command)
+        assert program == "fargate-workers"
+        assert "<" not in command
+        return CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
+
+    return run
+
+
+def test_three_commands_lead_from_an_alarms_mail_to_the_letters_that_matter(
+    operated: Aws, orders: Worker, typed: Callable[[str], Result]
+) -> None:
+    eventually(lambda: not raised(operated, "ApplyOrdersDeadLetters"))
+    mailbox = mailbox_of(operated, orders)
+    # Three orders die because the table has others in their places; twenty messages can never succeed.
+    table = variables_of(operated, orders)["ORDERS_TABLE_NAME"]
+    keys = [{"order_id": {"S": f"matters-{number}"}} for number in range(3)]
+    for key in keys:
+        operated.client("dynamodb").put_item(TableName=table, Item={**key, "customer_id": {"S": "nobody"}})
+    bodies = [order(number, name="matters") for number in range(3)]
+    send(operated, orders, [*bodies, *(json.dumps({"nonsense": number}) for number in range(20))])
+    store = dead_letters_of(operated, orders)
+    eventually(lambda: store.depth().total == 23)
+
+    mail = mailbox.wait_for(
+        lambda each: "/ApplyOrders: there are dead letters." in str(each.get("AlarmDescription")), within=60
+    )
+    assert mail is not None
+    stack, _, rest = str(mail["AlarmDescription"]).partition("/")
+    environment, worker = stack.partition("-")[0], rest.partition(":")[0]
+
+    listed = typed(f"fargate-workers dead-letters list {environment} {worker}")
+    assert "order exists with other content" in listed.stdout, listed.output
+    for key in keys:  # the cause
+        operated.client("dynamodb").delete_item(TableName=table, Key=key)
+    replayed = typed(
+        f"fargate-workers dead-letters replay {environment} {worker} --where 'reason == \"order exists*\"'"
+    )
+    assert replayed.exit_code == 0, replayed.output
+    assert "Replayed 3 letters" in replayed.stdout
+
+    eventually(lambda: all(is_applied(operated, table, key) for key in keys))
+    assert store.depth().total == 20
+    # A worker writes a replayed message's end into the log, which arrives a little later than the effect.
+    eventually(lambda: "It is done" in typed(f"fargate-workers tail {environment} {worker} --key matters-0").stdout)
+    told = typed(f"fargate-workers tail {environment} {worker} --key matters-0").stdout
+    steps = [told.index(step) for step in ("poison", "begins_again", "handled")]
+    assert steps == sorted(steps)
+    operated.client("sqs").purge_queue(QueueUrl=variables_of(operated, orders)["DEAD_LETTER_QUEUE_URL"])
+
+
 def test_a_paused_worker_stays_so_through_a_deployment_and_loses_nothing(operated: Aws, orders: Worker) -> None:
     pause(operated, orders, by="test", why="a look at it", until=None, clock=CLOCK)
     try:
@@ -188,8 +250,20 @@ def test_a_paused_worker_stays_so_through_a_deployment_and_loses_nothing(operate
     deploy_with_most_tasks(operated, 4)
 
 
-def order(number: int) -> str:
-    return json.dumps({"order_id": f"paused-{number}", "customer_id": "ada", "amount_cents": 100, "currency": "EUR"})
+def order(number: int, *, name: str = "paused") -> str:
+    return json.dumps({"order_id": f"{name}-{number}", "customer_id": "ada", "amount_cents": 100, "currency": "EUR"})
+
+
+def is_applied(aws: Aws, table: str, key: dict[str, Any]) -> bool:
+    item = aws.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {})
+    return item.get("customer_id") == {"S": "ada"}
+
+
+def mailbox_of(aws: Aws, worker: Worker) -> Mailbox:
+    """What a person's mailbox receives of a worker's alarms."""
+    alarms = aws.client("cloudwatch").describe_alarms(AlarmNames=[worker.alarms["DeadLetters"]])["MetricAlarms"]
+    (topic,) = alarms[0]["AlarmActions"]
+    return Mailbox(sqs=aws.client("sqs"), sns=aws.client("sns"), topic_arn=topic, name="person-on-call")
 
 
 def raised(aws: Aws, part: str) -> bool:

@@ -62,3 +62,12 @@ def test_an_image_is_found_by_its_assets_hash(tmp_path: Path) -> None:
     assert find_program(tmp_path, "000.dkr.ecr/assets@sha256:abc").command == ["python"]
     with pytest.raises(UnknownImageError, match="only images built from assets run locally"):
         find_program(tmp_path, "registry.example.com/nginx:latest")
+
+
+def test_the_image_of_an_earlier_assembly_runs_while_its_asset_is_there(tmp_path: Path) -> None:
+    (tmp_path / "asset.old").mkdir()
+    (tmp_path / "asset.old" / "Dockerfile").write_text('FROM x\nCMD ["python", "-m", "old"]\n')
+
+    program = find_program(tmp_path, "000.dkr.ecr/assets@sha256:old")
+
+    assert (program.folder, program.command) == (tmp_path / "asset.old", ["python", "-m", "old"])

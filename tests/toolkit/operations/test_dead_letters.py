@@ -110,7 +110,8 @@ def test_a_replay_sends_all_back_with_their_own_attributes_and_marks(standard: Q
     assert standard.bodies(standard.dead_letter_url) == []
     sent = standard.attributes(standard.url)
     assert {each["replay.of"] for each in sent} == set(ids)
-    assert all(set(each) == {"tenant", "replay.of", "replay.at"} for each in sent)
+    assert {each["replay.first"] for each in sent} == {f"before-{number}" for number in range(12)}
+    assert all(set(each) == {"tenant", "replay.of", "replay.at", "replay.first"} for each in sent)
 
 
 def test_a_replay_begins_slowly_and_grows(tmp_path: Path) -> None:

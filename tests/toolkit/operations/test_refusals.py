@@ -53,6 +53,7 @@ def refusal(code: str, message: str, call: str = "ReceiveMessage") -> ClientErro
             refusal("QueueDoesNotExist", "The specified queue\n does not exist."),
             "ReceiveMessage failed with QueueDoesNotExist: The specified queue does not exist.",
         ),
+        (refusal("400", "", "GetServiceQuota"), "GetServiceQuota failed with 400."),
         (UnauthorizedSSOTokenError(), "The sign-in to AWS has expired; sign in again: aws sso login --profile shop."),
         (
             NoCredentialsError(),

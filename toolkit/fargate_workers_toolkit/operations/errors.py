@@ -82,7 +82,7 @@ def _of_client(error: ClientError, again: str) -> str:
         return (
             f"These credentials may not {_denied(text, call)}; use a role with that permission, such as OperatorAccess."
         )
-    return f"{call} failed with {code}: {text}."
+    return f"{call} failed with {code}" + (f": {text}." if text else ".")
 
 
 def _denied(text: str, call: str) -> str:

@@ -2,7 +2,19 @@
 
 from fargate_workers_runtime.handlers.asynchronous import Call, Handler, refuse_generators, synchronous
 from fargate_workers_runtime.handlers.gate import Gate, KeyOf
+from fargate_workers_runtime.handlers.logged import LoggedMessage, replay_of
 from fargate_workers_runtime.handlers.payloads import Body
 from fargate_workers_runtime.handlers.returned import resolve
 
-__all__ = ["Body", "Call", "Gate", "Handler", "KeyOf", "refuse_generators", "resolve", "synchronous"]
+__all__ = [
+    "Body",
+    "Call",
+    "Gate",
+    "Handler",
+    "KeyOf",
+    "LoggedMessage",
+    "refuse_generators",
+    "replay_of",
+    "resolve",
+    "synchronous",
+]

@@ -6,4 +6,12 @@ from fargate_workers_runtime.telemetry.logs import log_context
 from fargate_workers_runtime.telemetry.metrics import CountName, GaugeName, Metrics
 from fargate_workers_runtime.telemetry.uncaught import log_what_nobody_catches
 
-__all__ = ["CountName", "GaugeName", "Metrics", "exception_fields", "log_context", "log_what_nobody_catches", "logs"]
+__all__ = [
+    "CountName",
+    "GaugeName",
+    "Metrics",
+    "exception_fields",
+    "log_context",
+    "log_what_nobody_catches",
+    "logs",
+]

@@ -1,8 +1,8 @@
 """One JSON object a line on standard output: the runtime's log, and every `logging.getLogger(...)` of the handlers.
 
 Fields: `time`, `level`, `event` (a word to filter on), `worker`, and whatever belongs to the event; inside a handler
-also `message_id` and `attempt`. Message bodies and credentials are never logged, nor what may quote them: an exception
-is its type and where it was raised, and its text only if LOG_EXCEPTION_TEXT is set.
+also `message_id`, `attempt` and the message's others. Message bodies and credentials are never logged, nor what may
+quote them: an exception is its type and where it was raised, and its text only if LOG_EXCEPTION_TEXT is set.
 
 Nothing waits for a log line. Lines that standard output does not take are dropped and counted: `log_lines_dropped`
 reports how many (`lines`) when it takes them again.
@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Self, TextIO, cast
@@ -93,11 +94,15 @@ class LineHandler(logging.Handler):
 
 
 class log_context:  # noqa: N801  called like a function; a generator takes twice the time, twice a message
-    """Add `fields` to every line logged inside, in this thread."""
+    """Add `fields`, and those that `make` returns, to every line logged inside, in this thread.
 
-    __slots__ = ("_fields", "_outer", "_token")
+    `make` is called for each line, because most messages log none.
+    """
 
-    def __init__(self, **fields: Any) -> None:
+    __slots__ = ("_fields", "_make", "_outer", "_token")
+
+    def __init__(self, make: Callable[[], dict[str, Any]] | None = None, /, **fields: Any) -> None:
+        self._make = make
         self._fields = fields
 
     def __enter__(self) -> Self:
@@ -112,7 +117,9 @@ class log_context:  # noqa: N801  called like a function; a generator takes twic
     @property
     def fields(self) -> dict[str, Any]:
         """The fields of this block and of those around it."""
-        return self._fields if self._outer is None else {**self._outer.fields, **self._fields}
+        around = self._outer.fields if self._outer else {}
+        made = self._make() if self._make else {}
+        return {**around, **made, **self._fields}
 
     def __exit__(self, *_: object) -> None:
         _context.reset(self._token)

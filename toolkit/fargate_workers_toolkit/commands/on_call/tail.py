@@ -37,9 +37,19 @@ from fargate_workers_toolkit.operations import (
     task_settings,
 )
 
+#: A log of all messages is long; of one message it is short, and it may have been sent long ago.
+_LINES_SINCE, _STORY_SINCE = "15m", "1d"
+
 Message = Annotated[str | None, typer.Option(metavar="ID", help="The story of one message, by its id.")]
 Key = Annotated[str | None, typer.Option(help="The story of one message, by its idempotency key.")]
-Since = Annotated[str, typer.Option(metavar="SPAN", help="How far back, such as 15m or 3h.")]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPAN",
+        help=f"How far back, such as 15m or 3h. Default: {_LINES_SINCE}; of one message {_STORY_SINCE}.",
+        show_default=False,
+    ),
+]
 Text_ = Annotated[str, typer.Option("--text", help="Lines with this text alone.")]
 Level = Annotated[str, typer.Option(help=f"The lowest level: {', '.join(LEVELS)}.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with the lines that come, until Ctrl-C.")]
@@ -54,7 +64,7 @@ def tail(
     *,
     message: Message = None,
     key: Key = None,
-    since: Since = "15m",
+    since: Since = None,
     text: Text_ = "",
     level: Level = "info",
     follow: Follow = False,
@@ -64,6 +74,7 @@ def tail(
 ) -> None:
     """Show a worker's log across its tasks, or what became of one message."""
     _check(level, message=message, key=key)
+    since = since or (_STORY_SINCE if message or key else _LINES_SINCE)
     begin = _clock.now() - seconds_of(since)
     aws = open_aws(environment, profile=profile, local=local)
     found = find_worker(aws, worker)
@@ -79,7 +90,7 @@ def tail(
         if not story.lines and story.claim is None and story.letter is None:
             raise typer.Exit(1)
         return
-    wanted = Wanted(since=begin, text=text, level=level)
+    wanted = Wanted(since=begin, texts=(text,) if text else (), level=level)
     if follow:
         try:
             _print(follow_lines(aws, settings.log_group, wanted, clock=_clock), as_json=as_json)
@@ -106,6 +117,8 @@ def _print(lines: Iterable[LogLine], *, as_json: bool) -> None:
 
 def _show_story(console: Console, name: str, story: Story, *, since: str) -> None:
     console.print(Text(name, style="bold"))
+    if story.sent_at:
+        console.print(Text(f"  {story.sent_at[11:]} sent"))
     before: float | None = None
     for line in story.lines:
         later = "" if before is None else f" (+{in_words(line.at - before)})"

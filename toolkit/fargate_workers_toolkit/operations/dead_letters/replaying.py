@@ -147,7 +147,9 @@ class _Replay:
     def _send_undisturbed(self, letter: DeadLetter, state: Pass, journal: Journal, guard: Boomerangs) -> None:
         journal.taken(letter)
         at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        sent_as = self._store.send_back(letter, marks={"replay.of": letter.id, "replay.at": at})
+        # By which its story is found, however often it is replayed.
+        first = letter.attributes.get("replay.first") or letter.original_id or letter.id
+        sent_as = self._store.send_back(letter, marks={"replay.of": letter.id, "replay.at": at, "replay.first": first})
         journal.sent(letter, sent_as)
         self._delete(letter, state, journal)
         guard.sent_back(sent_as, now=self._clock.now())

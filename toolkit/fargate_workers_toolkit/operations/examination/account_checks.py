@@ -69,6 +69,8 @@ def _stacks(patient: Patient) -> Sequence[Finding]:
 
 
 def _fargate_quota(patient: Patient) -> Sequence[Finding]:
+    if patient.aws.place.is_local:
+        return [well("Fargate vCPUs", "The local environment has no quotas.")]
     quota: dict[str, Any] = patient.aws.client("service-quotas").get_service_quota(
         ServiceCode="fargate", QuotaCode="L-3032A538"
     )["Quota"]
@@ -107,6 +109,6 @@ CHECKS = (
     Check(name="This machine's clock is right", look=_clock),
     Check(name="The region is bootstrapped", look=_bootstrap),
     Check(name="The stacks are deployed whole", look=_stacks),
-    Check(name="Fargate has room without an endy task", look=_fargate_quota),
+    Check(name="Fargate has room for every task", look=_fargate_quota),
     Check(name="Lambda has room for the planner", look=_lambda_concurrency),
 )

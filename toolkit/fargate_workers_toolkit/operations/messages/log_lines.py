@@ -42,12 +42,12 @@ class Wanted:
 
     Args:
         since: From when on, in seconds since 1970.
-        text: Text that they contain. Defaults to any.
+        texts: Texts of which they contain one. Defaults to any.
         level: The lowest level. Defaults to all.
     """
 
     since: float
-    text: str = ""
+    texts: tuple[str, ...] = ()
     level: str = "debug"
 
     def takes(self, line: LogLine) -> bool:
@@ -100,16 +100,26 @@ def follow_lines(aws: Aws, group: str, wanted: Wanted, *, clock: Clock) -> Itera
 
 
 def _events(aws: Aws, group: str, wanted: Wanted, *, since: float) -> Iterator[tuple[str, LogLine]]:
+    if len(wanted.texts) < 2:
+        yield from _with_text(aws, group, wanted, "".join(wanted.texts), since=since)
+        return
+    found: dict[str, LogLine] = {}
+    for text in wanted.texts:
+        found.update(_with_text(aws, group, wanted, text, since=since))
+    yield from sorted(found.items(), key=lambda each: each[1].at)
+
+
+def _with_text(aws: Aws, group: str, wanted: Wanted, text: str, *, since: float) -> Iterator[tuple[str, LogLine]]:
     request: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1_000)}
-    if wanted.text:
-        quoted = wanted.text.replace("\\", "\\\\").replace('"', '\\"')
+    if text:
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         request["filterPattern"] = f'"{quoted}"'
     with answered(sign_in=aws.place.sign_in):
         for page in aws.client("logs").get_paginator("filter_log_events").paginate(**request):
             for event in page["events"]:
                 line = _line(event)
                 # By ourselves as well: a pattern finds words, and the text may be a part of one.
-                if line is not None and wanted.takes(line) and wanted.text in event["message"]:
+                if line is not None and wanted.takes(line) and text in event["message"]:
                     yield event["eventId"], line
 
 

@@ -1,11 +1,13 @@
 """What became of one message: its log lines across tasks, its claim, and its dead letter."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fargate_workers_toolkit.operations.dead_letters import passing
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
+from fargate_workers_toolkit.operations.messages.ending import ending_of
 from fargate_workers_toolkit.operations.messages.log_lines import LogLine, Wanted, log_lines
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.sources import DeadLetter, DeadLetterStore
@@ -51,11 +53,22 @@ class Story:
             return f"It is dead: {self.letter.reason}."
         if self.claim is not None and self.claim.completed:
             return "It is done: its claim is completed."
+        ending = ending_of(self.lines)
+        if ending:
+            return ending
         if self.claim is not None:
             return "It is not done: its claim is held, or waits for the next attempt."
         if not self.lines:
-            return "Nothing is known of it: no log line, no claim, no dead letter."
-        return "It is not among the dead letters. A worker logs what failed, and not what is done, so it may be done."
+            return (
+                "No log line, no claim and no dead letter has it: it was handled at its first delivery, it waits, or "
+                "there is no such message."
+            )
+        return "It is not among the dead letters, and no line names its end."
+
+    @property
+    def sent_at(self) -> str:
+        """When it was sent, by the first line that has it. Empty: none has."""
+        return next((str(line.fields["sent_at"]) for line in self.lines if "sent_at" in line.fields), "")
 
 
 def story_of(
@@ -75,7 +88,6 @@ def story_of(
         OperationsError: The log cannot be read.
     """
     unknown: list[str] = []
-    lines = list(log_lines(aws, settings.log_group, Wanted(since=since, text=text)))
     claim: ClaimState | None = None
     letter: DeadLetter | None = None
     try:
@@ -86,7 +98,34 @@ def story_of(
         letter = None if store is None else _letter(store, text, is_key=is_key)
     except OperationsError as error:
         unknown.append(f"dead letters: {error}")
+    names = {text, *([_digest(text)] if is_key else []), *_names_of(letter, is_key=is_key)}
+    lines = _lines(aws, settings.log_group, names, since=since, is_key=is_key)
     return Story(lines=lines, claim=claim, letter=letter, unknown=unknown)
+
+
+def _lines(aws: Aws, group: str, names: set[str], *, since: float, is_key: bool) -> list[LogLine]:
+    """The lines of a message by all of its names: one that was replayed has several, and some lines lack the key."""
+    lines = _found(aws, group, names, since=since)
+    fields = ("replay_of", "message_id") if is_key else ("replay_of",)
+    others = {str(line.fields[name]) for line in lines for name in fields if name in line.fields} - names
+    return _found(aws, group, names | others, since=since) if others else lines
+
+
+def _found(aws: Aws, group: str, names: Iterable[str], *, since: float) -> list[LogLine]:
+    return list(log_lines(aws, group, Wanted(since=since, texts=tuple(sorted(names)))))
+
+
+def _names_of(letter: DeadLetter | None, *, is_key: bool) -> list[str]:
+    """The names that a dead letter has had; a key is enough."""
+    if letter is None or is_key:
+        return []
+    names = (letter.id, letter.original_id, letter.attributes.get("replay.first", ""))
+    return [name for name in names if name]
+
+
+def _digest(key: str) -> str:
+    """A key as workers log it, which log no key itself: it may be personal."""
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _claim(aws: Aws, settings: TaskSettings, key: str) -> ClaimState | None:

@@ -1,9 +1,10 @@
 """The clients of one place."""
 
+import os
 from threading import Lock
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
@@ -29,10 +30,10 @@ class Aws:
         self._session: Any = None
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client, which may be used by several threads.
+        """Return a client of botocore, which may be used by several threads.
 
         Args:
-            service: The service's name in boto3, for example `"sqs"`.
+            service: The service's name in botocore, for example `"sqs"`.
 
         Raises:
             OperationsError: There are no credentials, or no region.
@@ -47,13 +48,11 @@ class Aws:
         place = self.place
         local = place.endpoint is not None
         if self._session is None:
-            self._session = boto3.Session(
-                region_name=place.region,
-                profile_name=None if local else place.profile,
+            # Not boto3's, which imports half as much again, for the transfer of files.
+            self._session = botocore.session.Session(profile=None if local else place.profile)
+            if local:
                 # The embedded AWS takes the key for the account.
-                aws_access_key_id=place.account if local else None,
-                aws_secret_access_key="local" if local else None,
-            )
+                self._session.set_credentials(place.account, "local")
         config = Config(
             retries={"mode": "standard", "max_attempts": _ATTEMPTS},
             connect_timeout=5,
@@ -63,7 +62,9 @@ class Aws:
             # A proxy in the environment has no way to this machine's loopback.
             proxies={} if local else None,
         )
-        return self._session.client(service, endpoint_url=place.endpoint, config=config)
+        # Of these two variables, botocore reads the second alone.
+        region = place.region or os.environ.get("AWS_REGION") or None
+        return self._session.create_client(service, region_name=region, endpoint_url=place.endpoint, config=config)
 
     def check_account(self) -> None:
         """Compare the account of the credentials with the environment's.

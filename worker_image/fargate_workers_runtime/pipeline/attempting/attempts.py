@@ -14,7 +14,7 @@ from typing import Any
 from fargate_workers_runtime.brokers import AttemptCounter
 from fargate_workers_runtime.claims import Block, Claims, EffectAttempt, Effects, TransactionalClaims, fingerprint
 from fargate_workers_runtime.errors import ClaimLost, EffectRefused, HandlerRefused, PoisonMessage, Refusal, Retry
-from fargate_workers_runtime.handlers import Call
+from fargate_workers_runtime.handlers import Call, LoggedMessage, replay_of
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.pipeline.attempting.isolation import PROVEN, SURE
 from fargate_workers_runtime.pipeline.attempting.patience import Memory, attempts, reason
@@ -99,7 +99,7 @@ class Attempts:
         if lease.delivery.begun and (letter := self._counted(lease)):
             return letter
         started = time.monotonic()
-        with log_context(message_id=message.id, receive_count=message.receive_count) as context:
+        with log_context(LoggedMessage(message)) as context:
             try:
                 claimed = self._claim(message, lease, alone_for=work.alone_for)
                 if not isinstance(claimed, Message):
@@ -239,6 +239,9 @@ class Attempts:
             return self._gone(lease)
         if self._counter and not self._counter.attempt_begins(lease.delivery):
             return self._gone(lease)
+        again = message.attempt > 1 or message.receive_count > 1 or replay_of(message) is not None
+        if again:
+            _log.info("begins_again", extra={"fields": {"attempt": message.attempt, **_sent_at(lease)}})
         started = lease.began_at = time.monotonic()
         lease.deadline = started + limit + self._handle.grace
         try:
@@ -255,18 +258,19 @@ class Attempts:
             self._metrics.count("MessagesFailed")
             return self._later(lease)
         except Retry as retry:
-            _log.info("retry", exc_info=retry.__cause__, extra={"fields": {"reason": text_of(retry.reason)}})
+            fields = {"reason": text_of(retry.reason), "attempt": message.attempt, **_sent_at(lease)}
+            _log.info("retry", exc_info=retry.__cause__, extra={"fields": fields})
             return self.retry(lease, retry)
         except BaseException as error:
-            return self._failed(lease, error)
+            return self._failed(message, lease, error)
         finally:
             self._metrics.took(time.monotonic() - started)
             lease.began_at = lease.deadline = None
         if effect and effect.refused:  # the handler has caught everything
             return self._refused_effect(message, lease, effect.refused)
-        return self._succeed(lease, guarded=effect is None or effect.entered)
+        return self._succeed(lease, guarded=effect is None or effect.entered, logged=again)
 
-    def _failed(self, lease: Lease, error: BaseException) -> Outcome:
+    def _failed(self, message: Message, lease: Lease, error: BaseException) -> Outcome:
         """What becomes of a message whose handler raised: its own failure, or one of the database."""
         if self._effects and self._effects.is_conflict(error):
             _log.info("transaction_conflict", exc_info=error)
@@ -278,7 +282,7 @@ class Attempts:
                 _log.warning("database_unavailable", exc_info=True)
                 self._outage.begin(self._effects.check)
                 return self.postpone(lease)
-        _log.error("handler_failed", exc_info=error)
+        _log.error("handler_failed", exc_info=error, extra={"fields": {"attempt": message.attempt, **_sent_at(lease)}})
         return self.retry(lease, error)
 
     def _effect_in(self, attempt: EffectAttempt | None, connection: Any) -> Block:
@@ -302,8 +306,10 @@ class Attempts:
                 raise ClaimLost
             lease.completed = True
 
-    def _succeed(self, lease: Lease, *, guarded: bool = True) -> Outcome:
+    def _succeed(self, lease: Lease, *, guarded: bool, logged: bool) -> Outcome:
         """Record the effect; acknowledged after that, a crash between the two costs a delivery, not an effect.
+
+        It is `logged` where something of the message was logged before: the first success of most messages is silent.
 
         An effect that was not guarded is there all the same: another attempt would certainly repeat it. So the message
         is acknowledged, and counts as a failure, which is what an alarm looks at.
@@ -315,7 +321,9 @@ class Attempts:
             ours = self._record(self._claims, key, lease)
         if not ours:
             return self._fenced(lease)
-        if guarded:
+        if guarded and logged:
+            _log.info("handled")
+        elif guarded:
             _log.debug("handled")
         else:
             _log.error(
@@ -404,7 +412,7 @@ class Attempts:
     def dead_letter(self, lease: Lease, poison: PoisonMessage) -> Letter:
         """The outcome of a message that is to be dead-lettered, and the reason."""
         why, detail = text_of(poison.reason), text_of(poison.detail)
-        fields = {"message_id": lease.delivery.id, "reason": why}
+        fields = {"message_id": lease.delivery.id, "reason": why, **_sent_at(lease)}
         _log.warning("poison", exc_info=poison.__cause__, extra={"fields": fields})
         self._metrics.count("MessagesPoisoned")
         self._memory.ended(lease.delivery.id)
@@ -427,6 +435,15 @@ class Attempts:
         """Begin an outage: the claims did not answer."""
         if self._releases:
             self._outage.begin(self._releases.check)
+
+
+def _sent_at(lease: Lease) -> dict[str, str]:
+    """When the message was sent, for the lines in which its story begins; nothing where the broker does not know."""
+    sent = lease.delivery.sent_at
+    if sent is None:
+        return {}
+    moment = datetime.fromtimestamp(sent, UTC).isoformat(timespec="milliseconds")
+    return {"sent_at": moment.replace("+00:00", "Z")}
 
 
 def _asked_for(error: BaseException) -> float | None:

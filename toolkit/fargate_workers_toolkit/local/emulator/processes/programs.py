@@ -40,14 +40,16 @@ class Program:
 
 
 def find_program(assembly: Path, image: str) -> Program:
-    """Find the program of an image.
+    """Find the program of an image: of this assembly, or of an earlier one, whose assets stay in the folder.
+
+    A rollback runs the image of an earlier assembly, as a registry keeps it.
 
     Args:
         assembly: The folder of the assembly.
         image: The image; its tag or digest ends with an asset's hash.
 
     Raises:
-        UnknownImageError: It is no asset of the assembly.
+        UnknownImageError: It is an asset of none of them.
     """
     for manifest in sorted(assembly.rglob("*.assets.json")):
         for asset_hash, asset in json.loads(manifest.read_text()).get("dockerImages", {}).items():
@@ -56,6 +58,9 @@ def find_program(assembly: Path, image: str) -> Program:
                 folder = (manifest.parent / source["directory"]).resolve()
                 dockerfile = (folder / source.get("dockerFile", "Dockerfile")).read_text()
                 return read_dockerfile(dockerfile, folder=folder, arguments=source.get("dockerBuildArgs", {}))
+    earlier = assembly / f"asset.{image.rpartition(':')[2]}"
+    if (earlier / "Dockerfile").is_file():
+        return read_dockerfile((earlier / "Dockerfile").read_text(), folder=earlier.resolve())
     raise UnknownImageError(f"{image} is not an image asset of {assembly}; only images built from assets run locally.")
 
 

@@ -1,0 +1,1 @@
+"""How soon the commands of someone on call answer."""
