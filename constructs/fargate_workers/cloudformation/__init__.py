@@ -13,6 +13,7 @@ from fargate_workers.cloudformation.made_elsewhere import (
     check_place,
 )
 from fargate_workers.cloudformation.ownership_tags import (
+    FUNCTION_ROLE,
     OBSERVER_ROLE,
     PLANNER_ROLE,
     REDRIVE_ROLE,
@@ -40,6 +41,7 @@ from fargate_workers.cloudformation.tokens import TOKEN, has_token
 from fargate_workers.cloudformation.unique_name import unique_name
 
 __all__ = [
+    "FUNCTION_ROLE",
     "KEY_WAY_OUT",
     "OBSERVER_ROLE",
     "PLANNER_ROLE",

@@ -8,7 +8,7 @@ from fargate_workers_toolkit.operations.errors import OperationsError
 
 
 class UnreachableError(OperationsError):
-    """A broker answers in its own network alone, and this machine is elsewhere."""
+    """A broker cannot be asked from here: it answers in its own network alone, or not to this person."""
 
     @classmethod
     def of(cls, address: str, error: object) -> "UnreachableError":

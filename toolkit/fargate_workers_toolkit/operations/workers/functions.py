@@ -67,7 +67,7 @@ def describe_function(aws: Aws, worker: FunctionWorker) -> FunctionState:
     functions = aws.client("lambda")
     with answered(sign_in=aws.place.sign_in):
         found = functions.get_function_configuration(FunctionName=worker.arn)
-        mappings: list[dict[str, Any]] = functions.list_event_source_mappings(FunctionName=worker.arn)[
+        mappings: list[dict[str, Any]] = functions.list_event_source_mappings(FunctionName=worker.function)[
             "EventSourceMappings"
         ]
         tags = functions.list_tags(Resource=worker.arn)["Tags"]

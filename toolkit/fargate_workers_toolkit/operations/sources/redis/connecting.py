@@ -128,7 +128,7 @@ class RedisServer:
         try:
             yield
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-            raise OperationsError(
+            raise UnreachableError(
                 f"{self._host} refuses the user {self._user or 'default'} ({error}); use a role that may sign in as "
                 "it, such as OperatorAccess."
             ) from error
