@@ -29,8 +29,8 @@ class ReaderAccess(Construct):
 
         ReaderAccess(self, "Readers", workers=[orders], roles=[support])
 
-    It can read dead letters, and with them the bodies of messages; those in Redis it cannot: whoever signs in to a
-    cache may write there as well.
+    It can read dead letters, and with them the bodies of messages; those in Redis it cannot: anyone who signs in to
+    a cache may write there as well.
 
     Args:
         scope: The construct that it belongs to.

@@ -49,7 +49,7 @@ class Operated:
         mappings: Their event source mappings.
         redrives: Redrive functions.
         tables: Tables of claims.
-        sources: Sources that are reached by their own protocols, which say themselves what that takes.
+        sources: Sources that are reached by their own protocols, which name the permissions for that themselves.
     """
 
     services: Sequence[str]

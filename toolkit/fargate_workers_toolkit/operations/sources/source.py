@@ -16,7 +16,7 @@ class UnreachableError(OperationsError):
 
         Args:
             address: Where it should have answered.
-            error: What the client said.
+            error: What the client raised.
         """
         said = " ".join(str(error).split()).rstrip(".")
         return cls(
@@ -45,7 +45,7 @@ class Depth:
     Args:
         waiting: Messages that wait.
         in_flight: Messages that are delivered and not acknowledged.
-        oldest: Seconds for which the oldest has waited. Defaults to None: the source does not say.
+        oldest: Seconds for which the oldest has waited. Defaults to None: the source does not know.
     """
 
     waiting: int
@@ -172,7 +172,7 @@ class Source(Protocol):
         ...
 
     def metrics(self, *, observed: str) -> Mapping[str, Mapping[str, Any]]:
-        """CloudWatch's metrics of the source, by what they say; those that it lacks are left out.
+        """CloudWatch's metrics of the source, by what they are; those that it lacks are left out.
 
         `oldest`, `arrived` and `done`; and where the source itself may be out of reach, `waiting`, `in_flight` and
         `dead_letters`.

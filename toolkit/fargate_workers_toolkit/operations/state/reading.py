@@ -115,7 +115,7 @@ class _Reader:
         numbers: Mapping[str, float],
         muted: Set[str] | OperationsError,
     ) -> dict[str, Any]:
-        """What there is to say of every worker."""
+        """What every worker's state has."""
         worker, source = self.worker, self.source
         depth = None if source is None else self._depth(source, numbers)
         if isinstance(muted, OperationsError):
@@ -142,7 +142,7 @@ class _Reader:
         }
 
     def _depth(self, source: Source, numbers: Mapping[str, float]) -> Depth | None:
-        """What the source says, or else CloudWatch."""
+        """What the source counts, or else CloudWatch."""
 
         def ask() -> Depth:
             try:

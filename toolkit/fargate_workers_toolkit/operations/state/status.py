@@ -124,6 +124,19 @@ class ServiceStatus(Status):
     """The state of a worker that is a service.
 
     Args:
+        worker: The worker.
+        revision: Its task definition; of a function, its name.
+        source: The kind and the name of its source.
+        depth: What the source holds. None: it cannot be asked.
+        oldest_seconds: How long the oldest message has waited. None: unknown.
+        acceptable_seconds: The age that raises an alarm. None: no alarm has it.
+        arriving_per_minute: Messages that came in the last whole minute. None: unknown.
+        done_per_minute: Messages that were finished in it. None: unknown.
+        dead_letters: Its dead letters. None: it keeps none, or they cannot be counted.
+        alarms: Alarms that are raised.
+        pause: Its pause. None: it is not paused.
+        changes: What has changed the paused worker.
+        unknown: What could not be read, and why.
         service: Its service.
         scaling: Its scalable target.
         protected: Tasks that a message protects from scale-in. None: unknown.
@@ -143,6 +156,19 @@ class FunctionStatus(Status):
     """The state of a worker that is a function.
 
     Args:
+        worker: The worker.
+        revision: Its task definition; of a function, its name.
+        source: The kind and the name of its source.
+        depth: What the source holds. None: it cannot be asked.
+        oldest_seconds: How long the oldest message has waited. None: unknown.
+        acceptable_seconds: The age that raises an alarm. None: no alarm has it.
+        arriving_per_minute: Messages that came in the last whole minute. None: unknown.
+        done_per_minute: Messages that were finished in it. None: unknown.
+        dead_letters: Its dead letters. None: it keeps none, or they cannot be counted.
+        alarms: Alarms that are raised.
+        pause: Its pause. None: it is not paused.
+        changes: What has changed the paused worker.
+        unknown: What could not be read, and why.
         function: The function, and its event source mapping.
         concurrency: Invocations at once, as of a minute ago. None: unknown.
     """

@@ -273,7 +273,7 @@ class KafkaCluster:
         return self._address
 
     def _token(self, _config: str) -> tuple[str, float]:
-        """A request to connect, signed with the credentials of whoever runs the command.
+        """A request to connect, signed with the credentials of the person who runs the command.
 
         https://github.com/aws/aws-msk-iam-sasl-signer-python
         """

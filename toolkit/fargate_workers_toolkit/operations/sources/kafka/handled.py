@@ -84,7 +84,7 @@ class Handled:
 
     @classmethod
     def read(cls, before: int, metadata: str | None) -> "Handled":
-        """What a commit says; the offset alone if this package did not write it.
+        """What a commit shows; the offset alone if this package did not write it.
 
             >>> Handled.read(4, "done:1+1,5+3").ranges
             ((5, 6), (9, 12))

@@ -124,7 +124,7 @@ class KafkaDeadLetters:
         self._handled[number] = after
 
     def _look(self) -> dict[int, Handled]:
-        """What is done, by partition, as the group's commits say."""
+        """What is done, by partition, as the group's commits show."""
         partitions = self._cluster.partitions(self.name)
         commits = self._cluster.committed(self._group, self.name, partitions)
         firsts = self._cluster.firsts(self.name, partitions)

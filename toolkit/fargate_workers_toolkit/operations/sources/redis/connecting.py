@@ -110,7 +110,7 @@ class RedisServer:
         return client
 
     def _password(self) -> str:
-        """A request to connect, signed with the credentials of whoever runs the command.
+        """A request to connect, signed with the credentials of the person who runs the command.
 
         https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
         """
