@@ -113,7 +113,7 @@ class GroupSource:
 
     @property
     def _letters_group(self) -> str:
-        """The group that has no members, and whose commits show which dead letters are done; the commands name it so."""
+        """The group without members, whose commits show which dead letters are done; the commands name it so."""
         return f"{self.group}.dead-letters"
 
     @property

@@ -18,7 +18,7 @@ _ID_DIGITS = 32
 _TIME_DIGITS = 12
 
 # KEYS are dead-letter list, list; ARGV are the letter as it lies there, and the new element
-# Returns how many letters were moved. One step: everyone who else replays the same letter finds it gone.
+# Returns how many letters were moved. One step: anybody else who replays the same letter finds it gone.
 _MOVE = """#!lua
 if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then
     return 0

@@ -20,7 +20,7 @@ _FULL = 0.9
 
 # KEYS are dead-letter stream, stream; ARGV are the letter's id, the most entries (0: no limit), fields and values
 # Returns the new entry's id; nothing, if the letter is gone; the number of entries of a stream that is full.
-# One step: everyone who else replays the same letter finds it gone, and no crash leaves it in both streams.
+# One step: anybody else who replays the same letter finds it gone, and no crash leaves it in both streams.
 _MOVE = """#!lua
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then
     return false
