@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ def body(number: int) -> dict[str, int]:
 
 
 @contextmanager
-def redis_stream(port: int) -> Iterator[Broker]:
+def redis_stream(port: int) -> Generator[Broker]:
     client = redis.Redis(host="127.0.0.1", port=port)
     name = f"{{orders-{uuid.uuid4().hex[:8]}}}"
     settings = StreamSettings(name=name, group=GROUP, dead_letters=f"{name}:dead")
@@ -79,7 +79,7 @@ def redis_stream(port: int) -> Iterator[Broker]:
 
     def footprint() -> Any:
         untyped: Any = client
-        groups = untyped.execute_command("XINFO", "GROUPS", name) if client.exists(name) else []
+        groups: Any = untyped.execute_command("XINFO", "GROUPS", name) if client.exists(name) else []
         return client.xrange(settings.dead_letters), client.xrange(name), groups, sorted(untyped.keys(f"*{name}*"))
 
     variables = {
@@ -96,7 +96,7 @@ def redis_stream(port: int) -> Iterator[Broker]:
 
 
 @contextmanager
-def redis_list(port: int) -> Iterator[Broker]:
+def redis_list(port: int) -> Generator[Broker]:
     client = redis.Redis(host="127.0.0.1", port=port)
     name = f"{{orders-{uuid.uuid4().hex[:8]}}}"
     settings = ListSettings(name=name, dead_letters=f"{name}:dead")
@@ -130,7 +130,7 @@ def redis_list(port: int) -> Iterator[Broker]:
 
 
 @contextmanager
-def kafka(server: KafkaServer) -> Iterator[Broker]:
+def kafka(server: KafkaServer) -> Generator[Broker]:
     partitions = 4 if server.group_protocol == "consumer" else PARTITIONS
     topic, dead = (server.topic(name, partitions=partitions) for name in ("orders", "orders.dead"))
     sender = Sender(server, dead)
@@ -152,7 +152,7 @@ def kafka(server: KafkaServer) -> Iterator[Broker]:
         sender.flush()
 
     def arrived() -> list[tuple[int, Mapping[str, str]]]:
-        records = server.records(topic, partitions=partitions, idle=3.0)
+        records: list[Any] = server.records(topic, partitions=partitions, idle=3.0)
         assert all(record.key() == f"key-{record.partition()}".encode() for record in records)
         return [
             (json.loads(each.value())["order"], {name: value.decode() for name, value in each.headers() or []})
