@@ -12,6 +12,7 @@ from fargate_workers.cloudformation.made_elsewhere import (
     check_place,
 )
 from fargate_workers.cloudformation.names import (
+    FUNCTION_ROLE,
     OBSERVER_ROLE,
     PLANNER_ROLE,
     REDRIVE_ROLE,
@@ -41,6 +42,7 @@ from fargate_workers.cloudformation.service_queue import ServiceQueue, dead_lett
 from fargate_workers.cloudformation.tokens import TOKEN, has_token
 
 __all__ = [
+    "FUNCTION_ROLE",
     "KEY_WAY_OUT",
     "OBSERVER_ROLE",
     "PLANNER_ROLE",

@@ -12,7 +12,7 @@ from fargate_workers.errors import ConfigurationError
 from fargate_workers.operations.access_statements import changing, function_arn, operated, reading
 from fargate_workers.operations.dead_letter_redrive import DeadLetterRedrive
 from fargate_workers.stores import DeduplicationTable
-from fargate_workers.workers import QueueWorker
+from fargate_workers.workers import QueueFunction, QueueWorker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +29,13 @@ class ReaderAccess(Construct):
 
         ReaderAccess(self, "Readers", workers=[orders], roles=[support])
 
-    It can read dead letters, and with them the bodies of messages.
+    It can read dead letters, and with them the bodies of messages; those in Redis it cannot: anyone who signs in to
+    a cache may write there as well.
 
     Args:
         scope: The construct that it belongs to.
         id: The id of the construct.
-        workers: The workers that may be looked at.
+        workers: The workers that may be looked at, functions as well.
         redrives: Their redrives. Defaults to none.
         claims: The tables of their claims, for `tail --key`. Defaults to none.
         roles: Roles that get the policies. Defaults to none; a permission set names them by `policies`.
@@ -51,7 +52,7 @@ class ReaderAccess(Construct):
         scope: Construct,
         id: str,
         *,
-        workers: Sequence[QueueWorker],
+        workers: Sequence[QueueWorker | QueueFunction],
         redrives: Sequence[DeadLetterRedrive] = (),
         claims: Sequence[DeduplicationTable] = (),
         roles: Sequence[iam.IRole] = (),
@@ -61,7 +62,7 @@ class ReaderAccess(Construct):
             raise ConfigurationError(f"{id}: there are no workers; give those that may be operated.")
         names = dict.fromkeys(function.name for redrive in redrives for function in redrive.functions.values())
         self._operated = operated(
-            workers, functions=[function_arn(name) for name in names], tables=[table.table_arn for table in claims]
+            workers, redrives=[function_arn(name) for name in names], tables=[table.table_arn for table in claims]
         )
         self.policies: list[iam.ManagedPolicy] = []
         for number, statements in enumerate(in_policies(self._statements()), start=1):
@@ -89,7 +90,7 @@ class OperatorAccess(ReaderAccess):
     Args:
         scope: The construct that it belongs to.
         id: The id of the construct.
-        workers: The workers that may be operated.
+        workers: The workers that may be operated, functions as well.
         redrives: Their redrives, which may be called. Defaults to none.
         claims: The tables of their claims, for `tail --key`. Defaults to none.
         roles: Roles that get the policies. Defaults to none; a permission set names them by `policies`.

@@ -1,11 +1,12 @@
 """What the commands of someone on call do in AWS, as statements: reading, and changing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fargate_workers.cloudformation import allow, arn
-from fargate_workers.workers import QueueWorker
+from fargate_workers.queues import OperatedSource, WorkerQueue
+from fargate_workers.workers import QueueFunction, QueueWorker
 
 #: What AWS narrows to no resource, or what is asked before a resource is known.
 READ_ANYWHERE = (
@@ -44,8 +45,11 @@ class Operated:
         keys: Customer-managed keys of either.
         topics: Topics that alarms notify.
         roles: The roles of tasks.
-        functions: Redrive functions.
+        functions: Functions that drain queues.
+        mappings: Their event source mappings.
+        redrives: Redrive functions.
         tables: Tables of claims.
+        sources: Sources that are reached by their own protocols, which name the permissions for that themselves.
     """
 
     services: Sequence[str]
@@ -58,33 +62,48 @@ class Operated:
     topics: Sequence[str]
     roles: Sequence[str]
     functions: Sequence[str]
+    mappings: Sequence[str]
+    redrives: Sequence[str]
     tables: Sequence[str]
+    sources: Sequence[OperatedSource]
 
 
-def operated(workers: Sequence[QueueWorker], *, functions: Sequence[str], tables: Sequence[str]) -> Operated:
+def operated(
+    workers: Sequence[QueueWorker | QueueFunction], *, redrives: Sequence[str], tables: Sequence[str]
+) -> Operated:
     """What belongs to workers.
 
     Args:
-        workers: The workers, each with a queue.
-        functions: The ARNs of redrive functions.
+        workers: The workers.
+        redrives: The ARNs of redrive functions.
         tables: The ARNs of tables of claims.
     """
-    clusters = dict.fromkeys(worker.cluster.cluster_name for worker in workers)
+    services = [worker for worker in workers if isinstance(worker, QueueWorker)]
+    functions = [worker for worker in workers if isinstance(worker, QueueFunction)]
+    queues = [worker.source for worker in services if isinstance(worker.source, WorkerQueue)]
+    queues += [function.worker_queue for function in functions]
+    clusters = dict.fromkeys(worker.cluster.cluster_name for worker in services)
     return Operated(
-        services=[arn("ecs", f"service/{worker.cluster.cluster_name}/{worker.service_name}") for worker in workers],
+        services=[arn("ecs", f"service/{worker.cluster.cluster_name}/{worker.service_name}") for worker in services],
         tasks=[arn("ecs", f"{kind}/{cluster}/*") for cluster in clusters for kind in ("task", "container-instance")],
         stacks=[
             arn("cloudformation", f"stack/{name}/*")
-            for name in dict.fromkeys(worker.task.qualified_name.partition("/")[0] for worker in workers)
+            for name in dict.fromkeys(_qualified_name(worker).partition("/")[0] for worker in workers)
         ],
-        log_groups=[worker.task.log_group.log_group_arn for worker in workers],
-        queues=[worker.worker_queue.queue_arn for worker in workers],
-        dead_letter_queues=[worker.worker_queue.dead_letter_queue_arn for worker in workers],
-        keys=list(dict.fromkeys(key for worker in workers for key in worker.worker_queue.key_arns)),
+        log_groups=[
+            *(worker.task.log_group.log_group_arn for worker in services),
+            *(worker.function.log_group.log_group_arn for worker in functions),
+        ],
+        queues=[queue.queue_arn for queue in queues],
+        dead_letter_queues=[queue.dead_letter_queue_arn for queue in queues],
+        keys=list(dict.fromkeys(key for queue in queues for key in queue.key_arns)),
         topics=list(dict.fromkeys(worker.alerts.topic_arn for worker in workers if worker.alerts is not None)),
-        roles=[role.role_arn for worker in workers for role in (worker.task.task_role, worker.task.execution_role)],
-        functions=functions,
+        roles=[role.role_arn for worker in services for role in (worker.task.task_role, worker.task.execution_role)],
+        functions=[function_arn(worker.function_name) for worker in functions],
+        mappings=[worker.mapping.attr_event_source_mapping_arn for worker in functions],
+        redrives=redrives,
         tables=tables,
+        sources=[worker.source for worker in services if isinstance(worker.source, OperatedSource)],
     )
 
 
@@ -96,15 +115,28 @@ def reading(operated: Operated) -> list[Mapping[str, Any]]:
     """
     statements: list[Mapping[str, Any]] = [
         allow(READ_ANYWHERE, "*"),
-        allow(["ecs:DescribeServices"], *operated.services),
-        allow(["ecs:DescribeTasks", "ecs:GetTaskProtection", "ecs:ListTasks"], *operated.tasks),
         allow(["cloudformation:DescribeStacks"], *operated.stacks),
         allow(["logs:FilterLogEvents"], *operated.log_groups),
         allow(["ssm:GetParameter"], arn("ssm", "parameter/cdk-bootstrap/*")),
-        allow(["sqs:GetQueueAttributes"], *operated.queues, *operated.dead_letter_queues),
-        # A look leases letters and releases them.
-        allow(["sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"], *operated.dead_letter_queues),
     ]
+    if operated.services:
+        statements += [
+            allow(["ecs:DescribeServices"], *operated.services),
+            allow(["ecs:DescribeTasks", "ecs:GetTaskProtection", "ecs:ListTasks"], *operated.tasks),
+        ]
+    if operated.queues:
+        statements += [
+            allow(["sqs:GetQueueAttributes"], *operated.queues, *operated.dead_letter_queues),
+            # A look leases letters and releases them.
+            allow(["sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"], *operated.dead_letter_queues),
+        ]
+    if operated.functions:
+        statements += [
+            # AWS narrows it to no resource.
+            allow(["lambda:ListEventSourceMappings"], "*"),
+            allow(["lambda:GetFunctionConfiguration", "lambda:ListTags"], *operated.functions),
+        ]
+    statements += _once(statement for source in operated.sources for statement in source.looking)
     if operated.topics:
         statements.append(allow(["sns:ListSubscriptionsByTopic"], *operated.topics))
     if operated.tables:
@@ -122,24 +154,36 @@ def changing(operated: Operated) -> list[Mapping[str, Any]]:
     """
     statements: list[Mapping[str, Any]] = [
         allow(CHANGE_ANYWHERE, "*"),
-        allow(["sqs:DeleteMessage"], *operated.dead_letter_queues),
-        allow(["sqs:SendMessage"], *operated.queues),
-        allow(["ecs:TagResource", "ecs:UntagResource", "ecs:UpdateService"], *operated.services),
-        allow(["ecs:RunTask"], arn("ecs", "task-definition/*")),
-        allow(
-            ["application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget"],
-            arn("application-autoscaling", "scalable-target/*"),
-        ),
         allow(["cloudwatch:PutAlarmMuteRule"], arn("cloudwatch", "alarm-mute:*"), arn("cloudwatch", "alarm:*")),
         allow(["cloudwatch:SetAlarmState"], arn("cloudwatch", "alarm:*")),
-        allow(
-            ["iam:PassRole"],
-            *operated.roles,
-            conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-        ),
     ]
+    if operated.services:
+        statements += [
+            allow(["ecs:TagResource", "ecs:UntagResource", "ecs:UpdateService"], *operated.services),
+            allow(["ecs:RunTask"], arn("ecs", "task-definition/*")),
+            allow(
+                ["application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget"],
+                arn("application-autoscaling", "scalable-target/*"),
+            ),
+            allow(
+                ["iam:PassRole"],
+                *operated.roles,
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+        ]
+    if operated.queues:
+        statements += [
+            allow(["sqs:DeleteMessage"], *operated.dead_letter_queues),
+            allow(["sqs:SendMessage"], *operated.queues),
+        ]
     if operated.functions:
-        statements.append(allow(["lambda:InvokeFunction"], *operated.functions))
+        statements += [
+            allow(["lambda:TagResource", "lambda:UntagResource"], *operated.functions),
+            allow(["lambda:UpdateEventSourceMapping"], *operated.mappings),
+        ]
+    statements += _once(statement for source in operated.sources for statement in source.replaying)
+    if operated.redrives:
+        statements.append(allow(["lambda:InvokeFunction"], *operated.redrives))
     if operated.keys:
         statements.append(allow(["kms:GenerateDataKey"], *operated.keys))
     return statements
@@ -152,3 +196,16 @@ def function_arn(name: str) -> str:
         name: Its name.
     """
     return arn("lambda", f"function:{name}")
+
+
+def _qualified_name(worker: QueueWorker | QueueFunction) -> str:
+    return worker.task.qualified_name if isinstance(worker, QueueWorker) else worker.qualified_name
+
+
+def _once(statements: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each statement once: several workers may share a cluster or a cache."""
+    found: list[Mapping[str, Any]] = []
+    for statement in statements:
+        if statement not in found:
+            found.append(statement)
+    return found

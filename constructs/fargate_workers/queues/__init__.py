@@ -6,6 +6,7 @@ from fargate_workers.queues.events import FilterOn, receive_objects, subscribe
 from fargate_workers.queues.from_topic import is_of_another_account
 from fargate_workers.queues.source import (
     Demand,
+    OperatedSource,
     PlannerInput,
     SharedSource,
     Signals,
@@ -19,6 +20,7 @@ __all__ = [
     "Consumer",
     "Demand",
     "FilterOn",
+    "OperatedSource",
     "PlannerInput",
     "Queue",
     "SharedSource",

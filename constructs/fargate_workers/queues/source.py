@@ -187,3 +187,18 @@ class SourceInNetwork(Protocol):
             task: The worker.
         """
         ...
+
+
+@runtime_checkable
+class OperatedSource(Protocol):
+    """A source that someone on call reaches past AWS: by its own protocol, with permissions of its own."""
+
+    @property
+    def looking(self) -> Sequence[Mapping[str, Any]]:
+        """The statements that a look at it and at its dead letters takes; none where nobody can only look."""
+        ...
+
+    @property
+    def replaying(self) -> Sequence[Mapping[str, Any]]:
+        """The statements that sending dead letters back, and deleting them, takes besides."""
+        ...

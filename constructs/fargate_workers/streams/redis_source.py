@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from fargate_workers.access import Access
@@ -60,6 +61,16 @@ class RedisSource:
             "VISIBILITY_TIMEOUT_SECONDS": str(self.lease_seconds),
         }
         return Access(self.connection.statements, variables)
+
+    @property
+    def looking(self) -> Sequence[Mapping[str, Any]]:
+        """None: the cache has one user, who may write as well; a reader is left CloudWatch's numbers."""
+        return []
+
+    @property
+    def replaying(self) -> Sequence[Mapping[str, Any]]:
+        """The statements that dead letters take: to sign in to the cache."""
+        return self.connection.statements
 
     @property
     def signals(self) -> Signals:

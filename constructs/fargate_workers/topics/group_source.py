@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fargate_workers.access import Access
 from fargate_workers.alarms import AlarmDefinition, consumer_group_alarms, describe_topic_command, group_metric
@@ -86,6 +87,34 @@ class GroupSource:
             **self.variables,
         }
         return Access(statements, variables)
+
+    @property
+    def looking(self) -> Sequence[Mapping[str, Any]]:
+        """The statements that a look takes: to read the topic and its dead-letter topic, and what groups committed."""
+        cluster_arn = self.kafka.cluster_arn
+        topics = [topic_arn(cluster_arn, topic) for topic in (self.topic, self.dead_letter_topic)]
+        groups = [group_arn(cluster_arn, group) for group in (self.group, self._letters_group)]
+        return [
+            allow(["kafka:GetBootstrapBrokers"], "*"),
+            allow(["kafka-cluster:Connect"], cluster_arn),
+            allow(["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"], *topics),
+            allow(["kafka-cluster:DescribeGroup"], *groups),
+        ]
+
+    @property
+    def replaying(self) -> Sequence[Mapping[str, Any]]:
+        """The statements that dead letters take besides: to send to the topic, and to note in a group what is done."""
+        cluster_arn = self.kafka.cluster_arn
+        return [
+            allow(["kafka-cluster:WriteDataIdempotently"], cluster_arn),
+            allow(["kafka-cluster:WriteData"], topic_arn(cluster_arn, self.topic)),
+            allow(["kafka-cluster:AlterGroup"], group_arn(cluster_arn, self._letters_group)),
+        ]
+
+    @property
+    def _letters_group(self) -> str:
+        """The group without members, whose commits show which dead letters are done; the commands name it so."""
+        return f"{self.group}.dead-letters"
 
     @property
     def signals(self) -> Signals:

@@ -14,7 +14,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from fargate_workers.access import Access
-from fargate_workers.cloudformation import allow, group_description
+from fargate_workers.cloudformation import (
+    FUNCTION_ROLE,
+    allow,
+    environment_of,
+    group_description,
+    ownership_tags,
+)
 from fargate_workers.cluster import WorkerCluster, https
 from fargate_workers.compliance import COMPLIANCE_PACKS, acknowledge, acknowledge_checkov
 from fargate_workers.errors import ConfigurationError
@@ -50,6 +56,7 @@ class ImageFunction(Construct):
         image: The image, of ECR.
         handler: The module and attribute that the runtime client calls.
         name: Its name in descriptions and errors.
+        qualified_name: The qualified name of what it belongs to, for those who are on call.
         uses: The permissions and variables that it has from the start.
         environment: Its further variables.
         timeout_seconds: Its time-out.
@@ -79,6 +86,7 @@ class ImageFunction(Construct):
         image: ecs.ContainerImage,
         handler: str,
         name: str,
+        qualified_name: str,
         uses: Sequence[Access],
         environment: Mapping[str, str],
         timeout_seconds: int,
@@ -149,6 +157,7 @@ class ImageFunction(Construct):
             else self._types.VpcConfigProperty(
                 subnet_ids=cluster.subnet_ids, security_group_ids=[self.security_group.security_group_id]
             ),
+            tags=ownership_tags(environment=environment_of(self), name=qualified_name, role=FUNCTION_ROLE),
         )
         # Lambda looks whether the role may do what the function's place takes.
         self.resource.node.add_dependency(self.permissions)

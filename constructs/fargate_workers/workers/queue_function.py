@@ -243,6 +243,7 @@ class QueueFunction(Construct):
             image=image,
             handler=handler_of(id, command),
             name=id,
+            qualified_name=self.qualified_name,
             uses=[
                 Access([*access.statements, polls], variables),
                 claim_store(table),

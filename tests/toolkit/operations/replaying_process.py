@@ -1,9 +1,11 @@
-"""A process that replays dead letters and kills itself at a given step, as `kill -9` would: run by test_kill.py."""
+"""A process that replays dead letters and kills itself at a given step, as `kill -9` would."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,30 @@ from fargate_workers_toolkit.operations.places import Aws, Place
 from fargate_workers_toolkit.operations.sources import open_source
 from tests.toolkit.operations.letters import MovedClock
 
+ROOT = Path(__file__).parents[3]
 STEPS = ("taken", "send_back", "sent", "delete", "deleted", "end")
 
+#: Two moments of each step but the last, for each letter.
+MOMENTS = 2 * (len(STEPS) - 1)
 
-def main(endpoint: str, url: str, dead_letter_url: str, folder: str, kill_at: int) -> None:
+
+def replaying(
+    endpoint: str | None, variables: Mapping[str, str], folder: Path, kill_at: int
+) -> subprocess.CompletedProcess[str]:
+    """Run this process to its end, or to its death at a moment; -1: to its end."""
+    arguments = [endpoint or "", json.dumps(variables), str(folder), str(kill_at)]
+    return subprocess.run(
+        [sys.executable, "-m", "tests.toolkit.operations.replaying_process", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'toolkit'}:{ROOT / 'lambda_src'}:{ROOT / 'worker_image'}"},
+    )
+
+
+def main(endpoint: str | None, variables: Mapping[str, str], folder: str, kill_at: int) -> None:
     """Each step has two moments: just before it, and just after it."""
     place = Place(
         environment="test",
@@ -25,9 +47,7 @@ def main(endpoint: str, url: str, dead_letter_url: str, folder: str, kill_at: in
         named_by="test",
         endpoint=endpoint,
     )
-    store: Any = open_source(
-        Aws(place), {"QUEUE_URL": url, "DEAD_LETTER_QUEUE_URL": dead_letter_url}, worker="Orders"
-    ).dead_letters
+    store: Any = open_source(Aws(place), variables, worker="Orders").dead_letters
     moments = iter(range(1_000_000))
 
     def deadly(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,5 +72,5 @@ def main(endpoint: str, url: str, dead_letter_url: str, folder: str, kill_at: in
 
 
 if __name__ == "__main__":
-    endpoint, url, dead_letter_url, folder, kill_at = sys.argv[1:]
-    main(endpoint, url, dead_letter_url, folder, int(kill_at))
+    endpoint, variables, folder, kill_at = sys.argv[1:]
+    main(endpoint or None, json.loads(variables), folder, int(kill_at))

@@ -1,9 +1,7 @@
 """A replay that is killed at any moment loses no letter, sends none twice but the one in hand, and can be run again."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +10,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from fargate_workers_toolkit.operations.places import Place
-from tests.patience import PATIENCE
 from tests.toolkit.operations.letters import PLACE, Queues, queues
-from tests.toolkit.operations.replaying_process import STEPS
+from tests.toolkit.operations.replaying_process import MOMENTS, replaying
 
-ROOT = Path(__file__).parents[3]
 LETTERS = 4
-#: Two moments of each step but the last, for each letter.
-MOMENTS = 2 * (len(STEPS) - 1)
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +26,8 @@ def server() -> Iterator[str]:
 
 
 def run(server: str, made: Queues, folder: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
-    arguments = [server, made.url, made.dead_letter_url, str(folder), str(kill_at)]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.toolkit.operations.replaying_process", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'toolkit'}"},
-    )
+    variables = {"QUEUE_URL": made.url, "DEAD_LETTER_QUEUE_URL": made.dead_letter_url}
+    return replaying(server, variables, folder, kill_at)
 
 
 # The second letter's moments, where something comes before and behind.

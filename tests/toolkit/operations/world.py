@@ -64,6 +64,54 @@ class MuteRules:
         }
 
 
+class Functions:
+    """Lambda's functions and event source mappings; those of moto would run the functions in Docker."""
+
+    def __init__(self) -> None:
+        self.mappings: dict[str, dict[str, Any]] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self._configurations: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, urls: Sequence[str]) -> tuple[str, str]:
+        """A function that drains the first queue; returns its ARN, and the id of its mapping."""
+        arn, mapping = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}", f"mapping-{name}"
+        self._configurations[arn] = {
+            "Architectures": ["arm64"],
+            "Environment": {"Variables": {"QUEUE_URL": urls[0], "DEAD_LETTER_QUEUE_URL": urls[1]}},
+            "LastModified": "2026-11-30T12:00:00.000+0000",
+            "LoggingConfig": {"LogGroup": f"{name}-logs"},
+        }
+        self.mappings[mapping] = {
+            "UUID": mapping,
+            "State": "Enabled",
+            "EventSourceArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}",
+            "FunctionArn": arn,
+            "BatchSize": 7,
+            "ScalingConfig": {"MaximumConcurrency": 20},
+        }
+        self.tags[arn] = {}
+        return arn, mapping
+
+    def calls(self) -> dict[str, Any]:
+        return {
+            "get_function_configuration": lambda FunctionName: self._configurations[FunctionName],  # noqa: N803
+            "list_event_source_mappings": lambda FunctionName: {  # noqa: N803
+                "EventSourceMappings": [each for each in self.mappings.values() if FunctionName in each["FunctionArn"]]
+            },
+            "list_tags": lambda Resource: {"Tags": dict(self.tags[Resource])},  # noqa: N803
+            "tag_resource": lambda Resource, Tags: self.tags[Resource].update(Tags),  # noqa: N803
+            "untag_resource": self._untag,
+            "update_event_source_mapping": self.update,
+        }
+
+    def update(self, *, UUID: str, Enabled: bool) -> None:  # noqa: N803
+        self.mappings[UUID]["State"] = "Enabled" if Enabled else "Disabled"
+
+    def _untag(self, *, Resource: str, TagKeys: Sequence[str]) -> None:  # noqa: N803
+        for name in TagKeys:
+            self.tags[Resource].pop(name, None)
+
+
 class Filled:
     """A client with some calls of our own."""
 
@@ -82,6 +130,7 @@ class World:
     tagging: Tagging
     folder: Path
     mute_rules: "MuteRules"
+    functions: "Functions"
     clients: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def client(self, service: str) -> Any:
@@ -109,6 +158,9 @@ class World:
     def deploy(self, environment: str, workers: Sequence[str]) -> None:
         ecs = self.client("ecs")
         ecs.create_cluster(clusterName=f"{environment}-cluster")
+        self.deploy_workers(environment, workers)
+
+    def deploy_workers(self, environment: str, workers: Sequence[str]) -> None:
         for worker in workers:
             self._deploy_worker(environment, worker)
 
@@ -174,6 +226,32 @@ class World:
             arn = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"
             self.tagging.resources[arn] = {**own, tags.ROLE: role}
 
+    def deploy_function(self, environment: str, worker: str) -> str:
+        """A function that drains a queue of its own; returns the id of its event source mapping."""
+        urls = [self.client("sqs").create_queue(QueueName=f"{worker}{suffix}")["QueueUrl"] for suffix in ("", "-dead")]
+        self.client("logs").create_log_group(logGroupName=f"{worker}-logs")
+        arn, mapping = self.functions.add(worker, urls)
+        self.tagging.resources[arn] = {
+            tags.ENVIRONMENT: environment,
+            tags.WORKER: f"{environment}-W/{worker}",
+            tags.ROLE: tags.FUNCTION_ROLE,
+        }
+        return mapping
+
+    def deploy_drainer(self, environment: str, worker: str, variables: dict[str, str]) -> None:
+        """A worker like the others that drains another source than its queue."""
+        self.deploy_workers(environment, [worker])
+        ecs = self.client("ecs")
+        definition = ecs.describe_task_definition(taskDefinition=f"{environment}-{worker}")["taskDefinition"]
+        container = definition["containerDefinitions"][0]
+        container["environment"] = [{"name": name, "value": value} for name, value in variables.items()]
+        newer = ecs.register_task_definition(
+            family=f"{environment}-{worker}",
+            runtimePlatform=definition["runtimePlatform"],
+            containerDefinitions=[container],
+        )["taskDefinition"]["taskDefinitionArn"]
+        ecs.update_service(cluster=f"{environment}-cluster", service=worker, taskDefinition=newer)
+
 
 class _AwsOf:
     def __init__(self, world: World) -> None:
@@ -197,12 +275,13 @@ def deployed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     tagging = Tagging()
     client = Aws.client
 
-    rules = MuteRules()
+    rules, functions = MuteRules(), Functions()
     # What moto lacks.
     filled: dict[str, dict[str, Any]] = {
         "application-autoscaling": {"describe_scaling_activities": lambda **_: {"ScalingActivities": []}},
         "cloudwatch": rules.calls(),
         "ecs": {"get_task_protection": lambda **_: {"protectedTasks": []}},
+        "lambda": functions.calls(),
     }
 
     def filled_client(self: Aws, service: str) -> Any:
@@ -213,7 +292,7 @@ def deployed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     monkeypatch.setattr(Aws, "client", filled_client)
     with mock_aws():
-        world = World(tagging, folder, rules)
+        world = World(tagging, folder, rules, functions)
         world.deploy("dev", ["Orders", "Refunds"])
         world.deploy("prod", ["Orders"])
         yield world

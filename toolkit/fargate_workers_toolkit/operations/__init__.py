@@ -46,17 +46,27 @@ from fargate_workers_toolkit.operations.messages import (
     story_of,
 )
 from fargate_workers_toolkit.operations.origin import dead_letters_of, source_of
-from fargate_workers_toolkit.operations.pauses import Pause, drain, pause, resume
+from fargate_workers_toolkit.operations.pauses import Pause, ServicePause, drain, pause, resume
 from fargate_workers_toolkit.operations.places import Aws, Place, find_place
 from fargate_workers_toolkit.operations.redriving import redrive
-from fargate_workers_toolkit.operations.sources import DeadLetter, DeadLetterStore, Source, open_source
-from fargate_workers_toolkit.operations.state import Status, read_states
+from fargate_workers_toolkit.operations.sources import (
+    DeadLetter,
+    DeadLetterStore,
+    Source,
+    UnreachableError,
+    open_source,
+)
+from fargate_workers_toolkit.operations.state import FunctionStatus, ServiceStatus, Status, read_states
 from fargate_workers_toolkit.operations.workers import (
+    FunctionWorker,
+    ServiceWorker,
     Worker,
+    a_service,
     find_worker,
     find_workers,
     nothing_deployed,
     service_of,
+    settings_of,
     task_settings,
 )
 
@@ -71,6 +81,8 @@ __all__ = [
     "DeadLetterStore",
     "Filter",
     "Finding",
+    "FunctionStatus",
+    "FunctionWorker",
     "Groups",
     "LogLine",
     "Mute",
@@ -81,12 +93,17 @@ __all__ = [
     "Replayed",
     "Revision",
     "Scheduled",
+    "ServicePause",
+    "ServiceStatus",
+    "ServiceWorker",
     "Source",
     "Status",
     "Story",
+    "UnreachableError",
     "WallClock",
     "Wanted",
     "Worker",
+    "a_service",
     "alarms_of",
     "before_current",
     "dead_letters_of",
@@ -116,6 +133,7 @@ __all__ = [
     "scheduled_tasks",
     "seconds_for",
     "service_of",
+    "settings_of",
     "shape",
     "source_of",
     "story_of",

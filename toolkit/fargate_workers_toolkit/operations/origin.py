@@ -3,21 +3,20 @@
 from fargate_workers_toolkit.operations.errors import OperationsError
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.sources import DeadLetterStore, Source, open_source
-from fargate_workers_toolkit.operations.workers import Worker, service_of, task_settings
+from fargate_workers_toolkit.operations.workers import Worker, settings_of
 
 
 def source_of(aws: Aws, worker: Worker) -> Source:
-    """The source that a worker drains, as its running task definition names it.
+    """The source that a worker drains, as its running task definition, or its function, names it.
 
     Args:
         aws: Its AWS.
         worker: The worker.
 
     Raises:
-        OperationsError: The service is gone, the source is of an unknown kind, or AWS refuses.
+        OperationsError: The worker is gone, the source is of an unknown kind, or AWS refuses.
     """
-    settings = task_settings(aws, service_of(aws, worker).task_definition)
-    return open_source(aws, settings.variables, worker=worker.short_name)
+    return open_source(aws, settings_of(aws, worker).variables, worker=worker.short_name)
 
 
 def dead_letters_of(aws: Aws, worker: Worker) -> DeadLetterStore:
@@ -28,7 +27,7 @@ def dead_letters_of(aws: Aws, worker: Worker) -> DeadLetterStore:
         worker: The worker.
 
     Raises:
-        OperationsError: Its source keeps none, the service is gone, or AWS refuses.
+        OperationsError: Its source keeps none, the worker is gone, or AWS refuses.
     """
     source = source_of(aws, worker)
     store = source.dead_letters

@@ -1,17 +1,19 @@
 """The tags by which resources are found, and those by which a pause is remembered."""
 
-#: Set by the library on every scalable target and every alarm that calls a person.
+#: Set by the library on every scalable target, every function and every alarm that calls a person.
 ENVIRONMENT = "fargate-workers:environment"
 WORKER = "fargate-workers:worker"
 ROLE = "fargate-workers:role"
 
 #: The role of a worker's scalable target; the role of an alarm is the id of its definition.
 SCALING_ROLE = "scaling"
+#: The role of a function that drains a queue.
+FUNCTION_ROLE = "function"
 #: The roles of the functions that plan and that redrive.
 PLANNER_ROLE = "planner"
 REDRIVE_ROLE = "redrive"
 
-#: Set on the service by whoever pauses a worker.
+#: Set on the service, or the function, by whoever pauses a worker.
 PAUSED_BY = "fargate-workers:paused-by"
 PAUSED_WHY = "fargate-workers:paused-why"
 PAUSED_AT = "fargate-workers:paused-at"

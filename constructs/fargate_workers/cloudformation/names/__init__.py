@@ -1,6 +1,7 @@
 """What things are called, where CloudFormation does not do it: qualified names, shorter names, tags of ownership."""
 
 from fargate_workers.cloudformation.names.ownership_tags import (
+    FUNCTION_ROLE,
     OBSERVER_ROLE,
     PLANNER_ROLE,
     REDRIVE_ROLE,
@@ -13,6 +14,7 @@ from fargate_workers.cloudformation.names.qualified_name import qualified_name, 
 from fargate_workers.cloudformation.names.unique_name import unique_name
 
 __all__ = [
+    "FUNCTION_ROLE",
     "OBSERVER_ROLE",
     "PLANNER_ROLE",
     "REDRIVE_ROLE",

@@ -15,7 +15,9 @@ ROLE_TAG = "fargate-workers:role"
 
 #: The role of the scalable target, which names the worker's service.
 SCALING_ROLE = "scaling"
-#: The roles of the functions.
+#: The role of a function that drains a queue.
+FUNCTION_ROLE = "function"
+#: The roles of the other functions.
 OBSERVER_ROLE = "observer"
 PLANNER_ROLE = "planner"
 REDRIVE_ROLE = "redrive"

@@ -24,8 +24,9 @@ from fargate_workers_toolkit.console import counted, moment, show_columns
 from fargate_workers_toolkit.operations import (
     OperationsError,
     Revision,
+    ServiceWorker,
     WallClock,
-    Worker,
+    a_service,
     before_current,
     find_scheduled,
     find_worker,
@@ -77,7 +78,7 @@ def rollback_worker(
     The stack still describes the newer one: correct it, or the next deployment brings it back.
     """
     aws = open_aws(environment, profile=profile, local=local)
-    found = find_worker(aws, worker)
+    found = a_service(find_worker(aws, worker), otherwise="deploy the image that it had before")
     revisions = revisions_of(aws, found)
     if only_list:
         if as_json:
@@ -100,7 +101,7 @@ def rollback_worker(
     _say(sentence, {"worker": found.name, "revision": number, "task_definition": target}, as_json=as_json)
 
 
-def _before(found: Worker, revisions: Sequence[Revision]) -> int:
+def _before(found: ServiceWorker, revisions: Sequence[Revision]) -> int:
     before = before_current(revisions)
     if before is None:
         raise OperationsError(f"{found.short_name} has no revision before the one that runs.")
@@ -121,7 +122,9 @@ def scale_worker(
     """Let a worker have a number of tasks at least, for a while; then its bounds go back by themselves."""
     span = seconds_of(lasting)
     aws = open_aws(environment, profile=profile, local=local)
-    found = find_worker(aws, worker)
+    found = a_service(
+        find_worker(aws, worker), otherwise="Lambda scales it, up to max_concurrency, which takes a deployment"
+    )
     confirm(aws, f"let {found.short_name} have {counted(least, 'task')} at least, for {lasting}.", yes=yes)
     end = scale(aws, found, least=least, lasting=span, clock=_clock)
     bounds = found.scaling

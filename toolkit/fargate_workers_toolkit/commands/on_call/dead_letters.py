@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from fargate_workers_toolkit.commands.on_call.options import (
     AsJson,
+    Endpoint,
     Environment,
     Local,
     Profile,
@@ -31,6 +33,7 @@ from fargate_workers_toolkit.operations import (
     Filter,
     Groups,
     OperationsError,
+    UnreachableError,
     WallClock,
     Worker,
     dead_letters_of,
@@ -79,6 +82,7 @@ def list_letters(
     worker: WorkerName = None,
     *,
     where: Where = None,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     as_json: AsJson = False,
@@ -88,17 +92,27 @@ def list_letters(
     Exits with 0 when there are none, with 1 when there are some.
     """
     choice = _choice(where, None, None)
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     found = find_workers(aws) if worker is None else [find_worker(aws, worker)]
     if not found:
         raise OperationsError(nothing_deployed(aws))
-    results = [(each, *_count(dead_letters_of(aws, each), choice)) for each in found]
+    results: list[_Counted] = []
+    beyond: list[OperationsError] = []
+    for each in found:
+        try:
+            results.append(_counted_of(each, dead_letters_of(aws, each), choice))
+        except UnreachableError as error:  # the other workers' letters are shown all the same
+            if worker is not None:
+                raise
+            beyond.append(OperationsError(f"{each.short_name}: {error}"))
     if as_json:
-        print_json([_as_json(each, groups, expected, seen) for each, groups, expected, seen in results])
+        print_json([_as_json(each) for each in results])
     else:
-        for each, groups, expected, seen in results:
-            _show_groups(screen(), each, groups, expected=expected, seen=seen, filtered=where is not None)
-    if any(groups.total for _, groups, _, _ in results):
+        for each in results:
+            _show_groups(screen(), each, filtered=where is not None)
+    if beyond:
+        raise OperationsError(" ".join(map(str, beyond)))
+    if any(each.groups.total for each in results):
         raise typer.Exit(1)
 
 
@@ -111,6 +125,7 @@ def show_letters(
     ids: Ids = None,
     limit: Limit = _SHOWN,
     values: Values = False,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     as_json: AsJson = False,
@@ -120,7 +135,7 @@ def show_letters(
     Exits with 0, or with 1 when no letter is meant.
     """
     choice = _choice(where, ids, limit)
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     store = dead_letters_of(aws, find_worker(aws, worker))
     shown: list[DeadLetter] = []
     with passing(store) as (_, letters):
@@ -150,6 +165,7 @@ def replay_letters(
     by_sqs: BySqs = False,
     dry_run: DryRun = False,
     journal: JournalFolder = None,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     yes: Yes = False,
@@ -163,7 +179,7 @@ def replay_letters(
     choice = _choice(where, ids, limit)
     if choice.is_everything and not everything:
         raise OperationsError("Name the letters with --where or --id, or say --all.")
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     target = find_worker(aws, worker)
     if by_sqs:
         _replay_by_sqs(aws, target, choice, rate=rate, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -194,6 +210,8 @@ def replay_letters(
         sentences.append(f"{counted(done.finished, 'letter')} of an interrupted replay had been sent; deleted now.")
     if done.left:
         sentences.append(f"{counted(done.left, 'other letter')} stayed.")
+    if done.gone:
+        sentences.append(f"{counted(done.gone, 'letter')} had been taken by somebody else.")
     if done.newer:
         sentences.append(f"{counted(done.newer, 'letter')} arrived meanwhile and stayed.")
     if done.stopped:
@@ -216,6 +234,7 @@ def purge_letters(
     limit: Limit = None,
     dry_run: DryRun = False,
     journal: JournalFolder = None,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     yes: Yes = False,
@@ -225,7 +244,7 @@ def purge_letters(
     choice = _choice(where, ids, limit)
     if not choice.ids and choice.where is None:
         raise OperationsError("A purge deletes only what is named; give --where or --id.")
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     target = find_worker(aws, worker)
     store = dead_letters_of(aws, target)
     if dry_run or (aws.place.production and not yes):
@@ -276,6 +295,22 @@ def _meant(choice: Choice) -> str:
     return "every letter" if choice.is_everything else f"the letters with {choice.described()}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    """The letters of one worker: their reasons, how many there should be, and how many were seen."""
+
+    worker: Worker
+    groups: Groups
+    expected: int
+    seen: int
+    unseen: str
+
+
+def _counted_of(worker: Worker, store: DeadLetterStore, choice: Choice) -> _Counted:
+    groups, expected, seen = _count(store, choice)
+    return _Counted(worker=worker, groups=groups, expected=expected, seen=seen, unseen=store.unseen)
+
+
 def _count(store: DeadLetterStore, choice: Choice) -> tuple[Groups, int, int]:
     groups = Groups()
     with spinning(Console(stderr=True), f"Reading {store.name} ...") as spinner, passing(store) as (state, letters):
@@ -292,7 +327,8 @@ def _preview(store: DeadLetterStore, choice: Choice) -> int:
     return groups.total if choice.limit is None else min(groups.total, choice.limit)
 
 
-def _show_groups(console: Console, worker: Worker, groups: Groups, *, expected: int, seen: int, filtered: bool) -> None:
+def _show_groups(console: Console, found: _Counted, *, filtered: bool) -> None:
+    worker, groups, seen = found.worker, found.groups, found.seen
     now = _clock.now()
     if not groups.total:
         matching = " match" if filtered and seen else ""
@@ -305,8 +341,8 @@ def _show_groups(console: Console, worker: Worker, groups: Groups, *, expected: 
             for group in groups.largest_first
         ]
         show_columns(console, ["letters", "first", "last", "reason"], rows)
-    if seen < expected:
-        console.print(Text(f"{expected - seen:,} more are hidden: somebody looks at them, or they follow in a group."))
+    if seen < found.expected:
+        console.print(Text(f"{found.expected - seen:,} more were not seen: {found.unseen}."))
 
 
 def _show_letters(console: Console, letters: Sequence[DeadLetter], *, values: bool) -> None:
@@ -330,13 +366,13 @@ def _show_letters(console: Console, letters: Sequence[DeadLetter], *, values: bo
                 console.print(Text.assemble("  ", (f"{name} ", "dim"), fact), soft_wrap=name == "body" and values)
 
 
-def _as_json(worker: Worker, groups: Groups, expected: int, seen: int) -> dict[str, Any]:
+def _as_json(found: _Counted) -> dict[str, Any]:
     return {
-        "worker": worker.name,
-        "letters": groups.total,
-        "expected": expected,
-        "seen": seen,
-        "groups": [vars(group) for group in groups.largest_first],
+        "worker": found.worker.name,
+        "letters": found.groups.total,
+        "expected": found.expected,
+        "seen": found.seen,
+        "groups": [vars(group) for group in found.groups.largest_first],
     }
 
 
@@ -350,9 +386,7 @@ def _letter_as_json(letter: DeadLetter, *, values: bool) -> dict[str, Any]:
 
 
 def _not_all(store: DeadLetterStore) -> str:
-    if store.ordered:
-        return "Some letters were not seen: those of a group come ten at a time. Run it again."
-    return "Some letters were not seen: somebody else looks at them. Run it again in a minute."
+    return f"Some letters were not seen: {store.unseen}. Run it again in a minute."
 
 
 def _say(sentence: str, value: Any, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,22 +21,36 @@ WorkerName = Annotated[
 ]
 Profile = Annotated[str | None, typer.Option(help="The profile of the AWS credentials. Default: AWS_PROFILE.")]
 Local = Annotated[bool, typer.Option("--local", help="Look at the embedded AWS of `fargate-workers local up`.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Where the broker is reached from here, through a tunnel for example."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Change production without asking.")]
 
 
-def open_aws(environment: str, *, profile: str | None, local: bool) -> Aws:
+def open_aws(environment: str, *, profile: str | None, local: bool, endpoint: str | None = None) -> Aws:
     """Return the AWS of an environment.
 
     Args:
         environment: Its name.
         profile: The profile of the credentials. None: AWS_PROFILE, or the default one.
         local: Whether the embedded AWS runs it.
+        endpoint: Host and port at which brokers are reached. Defaults to none: where the worker reaches them.
 
     Raises:
         OperationsError: There is no such environment.
+        typer.BadParameter: The endpoint is no host and port.
     """
-    return Aws(find_place(environment, folder=Path.cwd(), profile=profile, local=local))
+    place = find_place(environment, folder=Path.cwd(), profile=profile, local=local)
+    return Aws(place if endpoint is None else replace(place, broker_address=_address(endpoint)))
+
+
+def _address(endpoint: str) -> tuple[str, int]:
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdecimal():
+        raise typer.BadParameter(f'"{endpoint}" is no host and port; write, for example, 127.0.0.1:6379.')
+    return host, int(port)
 
 
 def screen() -> Console:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from fargate_workers_toolkit.commands.on_call.options import (
     AsJson,
+    Endpoint,
     Environment,
     Local,
     Profile,
@@ -23,7 +24,9 @@ from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, in_words, moment, spinning
 from fargate_workers_toolkit.operations import (
     Aws,
+    FunctionWorker,
     Pause,
+    ServicePause,
     WallClock,
     Worker,
     drain,
@@ -54,11 +57,15 @@ def pause_worker(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a worker: no tasks, no scaling, until `resume`. Messages wait; a deployment does not resume it."""
+    """Stop a worker until `resume`: no tasks and no scaling, or no invocations of a function.
+
+    Messages wait; a deployment does not resume it.
+    """
     span = None if lasting is None else seconds_of(lasting)
     aws = open_aws(environment, profile=profile, local=local)
     found = find_worker(aws, worker)
-    confirm(aws, f"pause {found.short_name}: stop its tasks, suspend its scaling; its messages wait.", yes=yes)
+    how = "disable its event source mapping" if isinstance(found, FunctionWorker) else "stop its tasks and its scaling"
+    confirm(aws, f"pause {found.short_name}: {how}; its messages wait.", yes=yes)
     _pause(aws, found, why=why, span=span, as_json=as_json)
 
 
@@ -69,6 +76,7 @@ def drain_worker(
     why: Why,
     within: Within = "1h",
     lasting: For = None,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     yes: Yes = False,
@@ -79,7 +87,7 @@ def drain_worker(
     Nothing is changed before that; whatever sends messages must have stopped. Exits with 1 when messages are left.
     """
     most, span = seconds_of(within), None if lasting is None else seconds_of(lasting)
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     found = find_worker(aws, worker)
     source = source_of(aws, found)
     confirm(aws, f"wait at most {in_words(most)} until {source.name} is empty, then pause {found.short_name}.", yes=yes)
@@ -109,14 +117,15 @@ def resume_worker(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a paused worker back the tasks and the scaling that it had."""
+    """Give a paused worker back the tasks and the scaling, or the messages, that it had."""
     aws = open_aws(environment, profile=profile, local=local)
     found = find_worker(aws, worker)
-    confirm(aws, f"resume {found.short_name} with the bounds that it had.", yes=yes)
+    with_what = "" if isinstance(found, FunctionWorker) else " with the bounds that it had"
+    confirm(aws, f"resume {found.short_name}{with_what}.", yes=yes)
     ended = resume(aws, found)
     sentence = (
-        f"{found.short_name} is resumed: {ended.min_tasks} to {ended.max_tasks} tasks, {ended.desired} now. It was "
-        f"paused by {ended.by} since {moment(ended.at, now=_clock.now())}{_because(ended)}."
+        f"{found.short_name} is resumed{_restored(ended)}. It was paused by {ended.by} since "
+        f"{moment(ended.at, now=_clock.now())}{_because(ended)}."
     )
     _say(sentence, {"worker": found.name, "paused": False, **vars(ended)}, as_json=as_json)
 
@@ -125,11 +134,22 @@ def _pause(aws: Aws, worker: Worker, *, why: str, span: float | None, as_json: b
     until = None if span is None else _clock.now() + span
     noted = pause(aws, worker, by=operator(), why=why, until=until, clock=_clock)
     until_then = "" if noted.until is None else f", meant to last until {moment(noted.until, now=_clock.now())}"
+    had = (
+        f"it had {noted.desired} of {noted.min_tasks} to {noted.max_tasks} tasks"
+        if isinstance(noted, ServicePause)
+        else "its event source mapping is disabled and keeps its settings"
+    )
     sentence = (
-        f"{worker.short_name} is paused{until_then}; it had {noted.desired} of {noted.min_tasks} to {noted.max_tasks} "
-        f"tasks. Resume it with: fargate-workers resume {worker.environment} {worker.short_name}"
+        f"{worker.short_name} is paused{until_then}; {had}. Resume it with: fargate-workers resume "
+        f"{worker.environment} {worker.short_name}"
     )
     _say(sentence, {"worker": worker.name, "paused": True, **vars(noted)}, as_json=as_json)
+
+
+def _restored(ended: Pause) -> str:
+    if not isinstance(ended, ServicePause):
+        return ": its event source mapping is enabled"
+    return f": {ended.min_tasks} to {ended.max_tasks} tasks, {ended.desired} now"
 
 
 def _because(noted: Pause) -> str:

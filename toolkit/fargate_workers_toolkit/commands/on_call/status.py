@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fargate_workers_toolkit.commands.on_call.options import (
     AsJson,
+    Endpoint,
     Environment,
     Local,
     Profile,
@@ -21,7 +22,9 @@ from fargate_workers_toolkit.commands.on_call.options import (
 from fargate_workers_toolkit.console import counted, in_words, moment
 from fargate_workers_toolkit.operations import (
     Aws,
+    FunctionStatus,
     OperationsError,
+    ServiceStatus,
     Status,
     WallClock,
     find_worker,
@@ -43,6 +46,7 @@ def status(
     *,
     watch: Watch = False,
     every: Every = 10,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     as_json: AsJson = False,
@@ -51,7 +55,7 @@ def status(
 
     Exits with 0 when all is well, with 1 when something is not.
     """
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     if watch:
         _watch(aws, worker, every=every)
         return
@@ -104,7 +108,6 @@ def _lines(states: Sequence[Status], *, now: float) -> Iterator[Text]:
 
 
 def _facts(state: Status, *, now: float) -> Iterator[tuple[str, str, bool]]:
-    service, scaling = state.service, state.scaling
     yield "source", state.source, False
     if state.depth is not None:
         yield "backlog", f"{state.depth.waiting:,} wait, {state.depth.in_flight:,} in flight", False
@@ -113,6 +116,25 @@ def _facts(state: Status, *, now: float) -> Iterator[tuple[str, str, bool]]:
         yield "oldest", f"{in_words(state.oldest_seconds)}{limit}", state.is_late()
     if state.arriving_per_minute is not None or state.done_per_minute is not None:
         yield "a minute", f"{_number(state.arriving_per_minute)} arrive, {_number(state.done_per_minute)} done", False
+    if isinstance(state, ServiceStatus):
+        yield from _service_facts(state, now=now)
+    if isinstance(state, FunctionStatus):
+        yield from _function_facts(state, now=now)
+    if state.dead_letters is not None:
+        yield "dead letters", f"{state.dead_letters:,}", state.dead_letters > 0
+    for alarm in state.alarms:
+        mute = ", muted" if alarm.muted else ""
+        yield "alarm", f"{alarm.role} since {moment(alarm.since, now=now)}{mute}", not alarm.muted
+    if state.pause is not None:
+        yield "paused", _paused(state, now=now), state.pause.until is not None and state.pause.until < now
+    for change in state.changes:
+        yield "changed", change, True
+    for unknown in state.unknown:
+        yield "unknown", unknown, False
+
+
+def _service_facts(state: ServiceStatus, *, now: float) -> Iterator[tuple[str, str, bool]]:
+    service, scaling = state.service, state.scaling
     protected = "" if not state.protected else f", {state.protected} protected"
     bounds = f"{scaling.min_tasks} to {scaling.max_tasks}"
     yield "tasks", f"{service.running} of {service.desired} run{protected} (bounds {bounds})", False
@@ -126,17 +148,16 @@ def _facts(state: Status, *, now: float) -> Iterator[tuple[str, str, bool]]:
     deployed = f", since {moment(service.deployed_at, now=now)}" if service.deployed_at else ""
     going_on = "" if service.deployment in ("", "COMPLETED") else f", {service.deployment.lower().replace('_', ' ')}"
     yield "deployment", f"{state.revision}{deployed}{going_on}", service.deployment == "FAILED"
-    if state.dead_letters is not None:
-        yield "dead letters", f"{state.dead_letters:,}", state.dead_letters > 0
-    for alarm in state.alarms:
-        mute = ", muted" if alarm.muted else ""
-        yield "alarm", f"{alarm.role} since {moment(alarm.since, now=now)}{mute}", not alarm.muted
-    if state.pause is not None:
-        yield "paused", _paused(state, now=now), state.pause.until is not None and state.pause.until < now
-    for change in state.changes:
-        yield "changed", change, True
-    for unknown in state.unknown:
-        yield "unknown", unknown, False
+
+
+def _function_facts(state: FunctionStatus, *, now: float) -> Iterator[tuple[str, str, bool]]:
+    function = state.function
+    most = "" if function.max_concurrency is None else f" of {function.max_concurrency}"
+    yield "invocations", f"{'?' if state.concurrency is None else state.concurrency}{most} at once", False
+    stopped = not function.is_enabled and state.pause is None
+    yield "event source mapping", function.state.lower(), stopped
+    deployed = f", since {moment(function.updated_at, now=now)}" if function.updated_at else ""
+    yield "deployment", f"{state.revision}{deployed}", False
 
 
 def _paused(state: Status, *, now: float) -> str:
@@ -154,11 +175,7 @@ def _number(value: float | None) -> str:
 
 def _as_json(state: Status, *, now: float) -> dict[str, Any]:
     worker = state.worker
-    scaling = {**asdict(state.scaling), "suspended": sorted(state.scaling.suspended)}
-    return {
-        **{key: value for key, value in asdict(state).items() if key not in ("worker", "scaling")},
-        "worker": worker.name,
-        "environment": worker.environment,
-        "scaling": scaling,
-        "troubles": state.troubles(now=now),
-    }
+    fields = {key: value for key, value in asdict(state).items() if key != "worker"}
+    if isinstance(state, ServiceStatus):
+        fields["scaling"] = {**fields["scaling"], "suspended": sorted(state.scaling.suspended)}
+    return {**fields, "worker": worker.name, "environment": worker.environment, "troubles": state.troubles(now=now)}

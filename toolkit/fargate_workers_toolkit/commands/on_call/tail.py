@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fargate_workers_toolkit.commands.on_call.options import (
     AsJson,
+    Endpoint,
     Environment,
     Local,
     Profile,
@@ -32,9 +33,8 @@ from fargate_workers_toolkit.operations import (
     follow_lines,
     log_lines,
     open_source,
-    service_of,
+    settings_of,
     story_of,
-    task_settings,
 )
 
 #: A log of all messages is long; of one message it is short, and it may have been sent long ago.
@@ -68,6 +68,7 @@ def tail(
     text: Text_ = "",
     level: Level = "info",
     follow: Follow = False,
+    endpoint: Endpoint = None,
     profile: Profile = None,
     local: Local = False,
     as_json: AsJson = False,
@@ -76,9 +77,9 @@ def tail(
     _check(level, message=message, key=key)
     since = since or (_STORY_SINCE if message or key else _LINES_SINCE)
     begin = _clock.now() - seconds_of(since)
-    aws = open_aws(environment, profile=profile, local=local)
+    aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
     found = find_worker(aws, worker)
-    settings = task_settings(aws, service_of(aws, found).task_definition)
+    settings = settings_of(aws, found)
     name = message or key
     if name is not None:
         store = open_source(aws, settings.variables, worker=found.short_name).dead_letters

@@ -6,7 +6,7 @@ from typing import Any
 
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
 from fargate_workers_toolkit.operations.places import Aws
-from fargate_workers_toolkit.operations.workers import Worker, service_of
+from fargate_workers_toolkit.operations.workers import ServiceWorker, service_of
 
 #: What a registration takes of a description.
 _KEPT = (
@@ -48,7 +48,7 @@ class Revision:
     current: bool
 
 
-def revisions_of(aws: Aws, worker: Worker, *, most: int = _SHOWN) -> list[Revision]:
+def revisions_of(aws: Aws, worker: ServiceWorker, *, most: int = _SHOWN) -> list[Revision]:
     """The newest revisions of a worker, the newest first.
 
     Args:
@@ -95,7 +95,7 @@ def before_current(revisions: Sequence[Revision]) -> Revision | None:
     return next((each for each in revisions if current is not None and each.number < current), None)
 
 
-def roll_back(aws: Aws, worker: Worker, number: int) -> str:
+def roll_back(aws: Aws, worker: ServiceWorker, number: int) -> str:
     """Let a worker's service run an earlier revision; ECS replaces its tasks one after the other.
 
     A deployment has retired that revision, so it is registered once more as it was. The next deployment goes on from

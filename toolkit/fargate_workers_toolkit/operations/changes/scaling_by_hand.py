@@ -6,14 +6,14 @@ from fargate_workers_toolkit.operations.clock import Clock
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
 from fargate_workers_toolkit.operations.pauses import pause_of
 from fargate_workers_toolkit.operations.places import Aws
-from fargate_workers_toolkit.operations.workers import Worker, service_of
+from fargate_workers_toolkit.operations.workers import ServiceWorker, service_of
 
 _DIMENSION = "ecs:service:DesiredCount"
 #: The scheduled action that sets the bounds from before; there is one at most.
 ACTION = "fargate-workers-scale-back"
 
 
-def scale(aws: Aws, worker: Worker, *, least: int, lasting: float, clock: Clock) -> float:
+def scale(aws: Aws, worker: ServiceWorker, *, least: int, lasting: float, clock: Clock) -> float:
     """Let a worker have a number of tasks at least, for a while. Scaling goes on above it.
 
     What brings the bounds back is set up first, so that an interruption leaves nothing raised.

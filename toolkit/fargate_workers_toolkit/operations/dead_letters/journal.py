@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -79,7 +79,7 @@ class Journal:
             letter: The letter.
             sent_as: The id of the message that was sent.
         """
-        self._write({"event": "sent", "id": letter.id, "as": sent_as})
+        self._write({"event": "sent", "id": letter.id, "died_at": letter.died_at, "as": sent_as})
         self.sync()
 
     def deleted(self, letter: DeadLetter) -> None:
@@ -146,22 +146,22 @@ def writing(folder: Path, operation: str, header: Mapping[str, object]) -> Gener
             yield journal
 
 
-def sent_and_not_deleted(folder: Path) -> dict[str, str]:
+def sent_and_not_deleted(folder: Path) -> dict[str, float | None]:
     """The letters that an interrupted replay has sent, and may not have deleted: they must not be sent again.
 
     Args:
         folder: The folder of the store's journals.
 
     Returns:
-        The ids of the messages that were sent, by the letters' ids.
+        When each died, by its id: a topic that was made anew gives the same id to another. None: an older journal.
     """
-    found: dict[str, str] = {}
+    found: dict[str, float | None] = {}
     for path in sorted(folder.glob("*-replay.jsonl")):
-        sent: dict[str, str] = {}
+        sent: dict[str, float | None] = {}
         for line in _lines(path):
             match line.get("event"):
                 case "sent":
-                    sent[str(line.get("id"))] = str(line.get("as"))
+                    sent[str(line.get("id"))] = line.get("died_at")
                 case "deleted":
                     sent.pop(str(line.get("id")), None)
                 case _:
@@ -186,4 +186,6 @@ def _as_json(value: Any) -> Any:
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):
         return {str(key): _as_json(each) for key, each in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(each) for each in cast("Sequence[Any]", value)]
     return value

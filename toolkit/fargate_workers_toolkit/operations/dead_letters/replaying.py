@@ -30,6 +30,7 @@ class Replayed:
         sent: Letters that were sent back.
         finished: Letters that an interrupted replay had sent, and that were only deleted now.
         left: Letters that were seen and not chosen.
+        gone: Letters that somebody else has taken meanwhile.
         newer: Letters that arrived meanwhile, which are not touched.
         back: Letters that were sent back and came back.
         stopped: Why it stopped before its end. Empty: it did not.
@@ -40,6 +41,7 @@ class Replayed:
     sent: int = 0
     finished: int = 0
     left: int = 0
+    gone: int = 0
     newer: int = 0
     back: int = 0
     stopped: str = ""
@@ -103,7 +105,7 @@ class _Replay:
         rate: float,
         clock: Clock,
         report: Report,
-        unfinished: dict[str, str],
+        unfinished: dict[str, float | None],
     ) -> None:
         self._store = store
         self._choice = choice
@@ -120,7 +122,7 @@ class _Replay:
             now = self._clock.now()
             if guard.returns(letter, now=now):
                 result.back = guard.back
-            elif letter.id in self._unfinished:
+            elif self._was_sent(letter):
                 self._delete(letter, state, journal)
                 result.finished += 1
             elif letter.died_at > self._began:
@@ -131,28 +133,37 @@ class _Replay:
                 return
             else:
                 self._pace.wait()
-                self._send(letter, state, journal, guard)
-                result.sent += 1
-                self._report(result.sent, self._pace.rate)
+                if self._send(letter, state, journal, guard):
+                    result.sent += 1
+                    self._report(result.sent, self._pace.rate)
+                else:
+                    result.gone += 1
             result.stopped = self._verdict(guard)
             if result.stopped:
                 result.back = max(guard.back, guard.arrived)
                 return
 
-    def _send(self, letter: DeadLetter, state: Pass, journal: Journal, guard: Boomerangs) -> None:
+    def _was_sent(self, letter: DeadLetter) -> bool:
+        """Whether an interrupted replay has sent it."""
+        return letter.id in self._unfinished and self._unfinished[letter.id] in (None, letter.died_at)
+
+    def _send(self, letter: DeadLetter, state: Pass, journal: Journal, guard: Boomerangs) -> bool:
         # Between sending and its note, an interruption would have the letter sent once more.
         with undisturbed():
-            self._send_undisturbed(letter, state, journal, guard)
+            return self._send_undisturbed(letter, state, journal, guard)
 
-    def _send_undisturbed(self, letter: DeadLetter, state: Pass, journal: Journal, guard: Boomerangs) -> None:
+    def _send_undisturbed(self, letter: DeadLetter, state: Pass, journal: Journal, guard: Boomerangs) -> bool:
         journal.taken(letter)
         at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         # By which its story is found, however often it is replayed.
         first = letter.attributes.get("replay.first") or letter.original_id or letter.id
         sent_as = self._store.send_back(letter, marks={"replay.of": letter.id, "replay.at": at, "replay.first": first})
+        if sent_as is None:
+            return False
         journal.sent(letter, sent_as)
         self._delete(letter, state, journal)
         guard.sent_back(sent_as, now=self._clock.now())
+        return True
 
     def _delete(self, letter: DeadLetter, state: Pass, journal: Journal) -> None:
         self._store.delete(letter)

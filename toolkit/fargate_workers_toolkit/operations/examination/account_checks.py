@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient, trouble, well
+from fargate_workers_toolkit.operations.state import ServiceStatus
 
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 #: What synthesized templates ask for.
@@ -76,7 +77,8 @@ def _fargate_quota(patient: Patient) -> Sequence[Finding]:
     )["Quota"]
     allowed = float(quota["Value"])
     # Old and new tasks of a deployment run together.
-    needed = sum(2 * state.scaling.max_tasks * patient.settings[state.worker.name].vcpus for state in patient.states)
+    services = [state for state in patient.states if isinstance(state, ServiceStatus)]
+    needed = sum(2 * state.scaling.max_tasks * patient.settings[state.worker.name].vcpus for state in services)
     if needed > allowed:
         return [
             trouble(

@@ -9,7 +9,7 @@ from fargate_workers_toolkit.operations.examination import account_checks, alert
 from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.state import read_states
-from fargate_workers_toolkit.operations.workers import Worker, task_settings
+from fargate_workers_toolkit.operations.workers import Worker, settings_of
 
 CHECKS: Sequence[Check] = (*account_checks.CHECKS, *alert_checks.CHECKS, *worker_checks.CHECKS)
 
@@ -31,7 +31,7 @@ def examine(aws: Aws, workers: Sequence[Worker], *, clock: Clock) -> Iterator[tu
         OperationsError: The workers themselves cannot be read.
     """
     states = read_states(aws, workers, clock=clock)
-    settings = {state.worker.name: task_settings(aws, state.service.task_definition) for state in states}
+    settings = {state.worker.name: settings_of(aws, state.worker) for state in states}
     patient = Patient(aws=aws, states=states, settings=settings, now=clock.now())
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         looking = [(check, pool.submit(_look, check, patient)) for check in CHECKS]

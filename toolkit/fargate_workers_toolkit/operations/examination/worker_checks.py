@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient, trouble, well
-from fargate_workers_toolkit.operations.state import Status
+from fargate_workers_toolkit.operations.state import FunctionStatus, ServiceStatus, Status
+from fargate_workers_toolkit.operations.workers import a_service
 
 _DAY = 86_400.0
 #: Dead letters are kept for 14 days, from the first send on.
@@ -14,11 +15,19 @@ def _each(look: Callable[[Patient, Status], Finding]) -> Callable[[Patient], Seq
     return lambda patient: [look(patient, state) for state in patient.states]
 
 
+def _each_service(look: Callable[[Patient, ServiceStatus], Finding]) -> Callable[[Patient], Sequence[Finding]]:
+    return lambda patient: [look(patient, state) for state in patient.states if isinstance(state, ServiceStatus)]
+
+
+def _each_function(look: Callable[[Patient, FunctionStatus], Finding]) -> Callable[[Patient], Sequence[Finding]]:
+    return lambda patient: [look(patient, state) for state in patient.states if isinstance(state, FunctionStatus)]
+
+
 def _command(patient: Patient, state: Status, command: str) -> str:
     return f"fargate-workers {command} {patient.environment} {state.worker.short_name}"
 
 
-def _tasks(patient: Patient, state: Status) -> Finding:
+def _tasks(patient: Patient, state: ServiceStatus) -> Finding:
     service, name = state.service, state.worker.short_name
     if service.running < service.desired and service.deployment != "IN_PROGRESS":
         text = f"{service.running} of {service.desired} tasks run."
@@ -26,7 +35,7 @@ def _tasks(patient: Patient, state: Status) -> Finding:
     return well(name, f"{service.running} of {service.desired} tasks run.")
 
 
-def _deployment(patient: Patient, state: Status) -> Finding:
+def _deployment(patient: Patient, state: ServiceStatus) -> Finding:
     service, name = state.service, state.worker.short_name
     if service.deployment == "FAILED":
         return trouble(name, "Its last deployment failed.", _command(patient, state, "tail"))
@@ -67,7 +76,7 @@ def _paused(patient: Patient, state: Status) -> Finding:
     return trouble(name, text, _command(patient, state, "resume"))
 
 
-def _suspended(_: Patient, state: Status) -> Finding:
+def _suspended(_: Patient, state: ServiceStatus) -> Finding:
     name = state.worker.short_name
     if state.scaling.suspended and state.pause is None:
         kinds = ", ".join(sorted(state.scaling.suspended))
@@ -81,7 +90,7 @@ def _suspended(_: Patient, state: Status) -> Finding:
     return well(name, "Its scaling acts, or it is paused.")
 
 
-def _at_most(_: Patient, state: Status) -> Finding:
+def _at_most(_: Patient, state: ServiceStatus) -> Finding:
     name, most = state.worker.short_name, state.scaling.max_tasks
     if most and state.service.desired >= most:
         todo = "Raise max_tasks, and deploy, if that is what it should be."
@@ -89,7 +98,7 @@ def _at_most(_: Patient, state: Status) -> Finding:
     return well(name, f"{state.service.desired} of at most {most} tasks are wanted.")
 
 
-def _planned(_: Patient, state: Status) -> Finding:
+def _planned(_: Patient, state: ServiceStatus) -> Finding:
     name = state.worker.short_name
     has_planner = "PlannerSilent" in state.worker.alarms or state.plan is not None
     if state.plan is not None and state.plan.desired_tasks > state.scaling.max_tasks and not state.pause:
@@ -98,7 +107,7 @@ def _planned(_: Patient, state: Status) -> Finding:
     return well(name, "Its plan fits its bounds." if has_planner else "It is scaled without a plan.")
 
 
-def _image(patient: Patient, state: Status) -> Finding:
+def _image(patient: Patient, state: ServiceStatus) -> Finding:
     name, settings = state.worker.short_name, patient.settings[state.worker.name]
     mismatch = [
         task for task in _stopped_reasons(patient, state) if "exec format" in task or "CannotPullContainer" in task
@@ -109,7 +118,7 @@ def _image(patient: Patient, state: Status) -> Finding:
     return well(name, f"Its image starts on {settings.architecture}.")
 
 
-def _stops(patient: Patient, state: Status) -> Finding:
+def _stops(patient: Patient, state: ServiceStatus) -> Finding:
     name = state.worker.short_name
     bad = [
         reason
@@ -121,9 +130,9 @@ def _stops(patient: Patient, state: Status) -> Finding:
     return well(name, "No task ended by itself lately.")
 
 
-def _stopped_reasons(patient: Patient, state: Status) -> list[str]:
+def _stopped_reasons(patient: Patient, state: ServiceStatus) -> list[str]:
     """Why tasks stopped within the last hour, for as long as ECS remembers."""
-    ecs, worker = patient.aws.client("ecs"), state.worker
+    ecs, worker = patient.aws.client("ecs"), a_service(state.worker, otherwise="it has no tasks")
     arns = ecs.list_tasks(cluster=worker.cluster, serviceName=worker.service, desiredStatus="STOPPED")["taskArns"]
     if not arns:
         return []
@@ -133,6 +142,16 @@ def _stopped_reasons(patient: Patient, state: Status) -> list[str]:
         inside = [str(container.get("reason", "")) for container in task.get("containers", [])]
         reasons.append(" ".join(filter(None, [str(task.get("stoppedReason", "")), *inside])))
     return reasons
+
+
+def _mapped(patient: Patient, state: FunctionStatus) -> Finding:
+    name, function = state.worker.short_name, state.function
+    if not function.mapping:
+        return trouble(name, "Its event source mapping is gone.", f"npx cdk deploy '{patient.environment}/**'")
+    if not function.is_enabled and state.pause is None:
+        todo = f"aws lambda update-event-source-mapping --uuid {function.mapping} --enabled"
+        return trouble(name, f"Its event source mapping is {function.state}, and nobody paused it.", todo)
+    return well(name, f"Its event source mapping is {function.state}.")
 
 
 def _readable(_: Patient, state: Status) -> Finding:
@@ -157,17 +176,18 @@ def _log(patient: Patient, state: Status) -> Finding:
 
 
 CHECKS = (
-    Check(name="As many tasks run as are wanted", look=_each(_tasks)),
-    Check(name="Deployments have ended", look=_each(_deployment)),
-    Check(name="Images start", look=_each(_image)),
-    Check(name="No task ends by itself", look=_each(_stops)),
+    Check(name="As many tasks run as are wanted", look=_each_service(_tasks)),
+    Check(name="Deployments have ended", look=_each_service(_deployment)),
+    Check(name="Images start", look=_each_service(_image)),
+    Check(name="No task ends by itself", look=_each_service(_stops)),
     Check(name="No dead letters wait", look=_each(_letters)),
     Check(name="No message waits too long", look=_each(_late)),
     Check(name="No alarm is raised", look=_each(_raised)),
     Check(name="Nothing is paused", look=_each(_paused)),
-    Check(name="Scaling acts", look=_each(_suspended)),
-    Check(name="There is room to scale", look=_each(_at_most)),
-    Check(name="Plans fit the bounds", look=_each(_planned)),
+    Check(name="Scaling acts", look=_each_service(_suspended)),
+    Check(name="Functions are fed", look=_each_function(_mapped)),
+    Check(name="There is room to scale", look=_each_service(_at_most)),
+    Check(name="Plans fit the bounds", look=_each_service(_planned)),
     Check(name="Logs are kept, and not without an end", look=_each(_log)),
     Check(name="Everything can be read", look=_each(_readable)),
 )

@@ -1,4 +1,4 @@
-"""A pause, as tags on the paused service remember it."""
+"""A pause, as tags on the paused service or function remember it."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fargate_workers_toolkit.operations import tags
-from fargate_workers_toolkit.operations.workers import Scaling, ServiceState
+from fargate_workers_toolkit.operations.workers import FunctionState, Scaling, ServiceState
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
 _LONGEST_VALUE = 256
@@ -17,41 +17,53 @@ NAMES = (tags.PAUSED_BY, tags.PAUSED_WHY, tags.PAUSED_AT, tags.PAUSED_UNTIL, tag
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """Who paused a worker, why, and what a resume restores.
+    """Who paused a worker, and why.
 
     Args:
         by: Who.
         why: Why.
         at: Since when, in seconds since 1970.
         until: Until when it is meant to last. None: until somebody resumes it. It ends by itself never.
-        min_tasks: Tasks that ran always, before.
-        max_tasks: Tasks that might run at most, before.
-        desired: Tasks that were wanted, before.
     """
 
     by: str
     why: str
     at: float
     until: float | None
+
+    def as_tags(self) -> dict[str, str]:
+        """The tags that remember it."""
+        values = {tags.PAUSED_BY: self.by, tags.PAUSED_WHY: self.why, tags.PAUSED_AT: _written(self.at)}
+        if self.until is not None:
+            values[tags.PAUSED_UNTIL] = _written(self.until)
+        return {name: _REFUSED.sub(" ", value)[:_LONGEST_VALUE] for name, value in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServicePause(Pause):
+    """The pause of a service, and what a resume restores.
+
+    Args:
+        by: Who.
+        why: Why.
+        at: Since when, in seconds since 1970.
+        until: Until when it is meant to last. None: until somebody resumes it.
+        min_tasks: Tasks that ran always, before.
+        max_tasks: Tasks that might run at most, before.
+        desired: Tasks that were wanted, before.
+    """
+
     min_tasks: int
     max_tasks: int
     desired: int
 
     def as_tags(self) -> dict[str, str]:
         """The tags that remember it."""
-        values = {
-            tags.PAUSED_BY: self.by,
-            tags.PAUSED_WHY: self.why,
-            tags.PAUSED_AT: _written(self.at),
-            tags.PAUSED_BOUNDS: f"{self.min_tasks} {self.max_tasks} {self.desired}",
-        }
-        if self.until is not None:
-            values[tags.PAUSED_UNTIL] = _written(self.until)
-        return {name: _REFUSED.sub(" ", value)[:_LONGEST_VALUE] for name, value in values.items()}
+        return {**super().as_tags(), tags.PAUSED_BOUNDS: f"{self.min_tasks} {self.max_tasks} {self.desired}"}
 
 
-def pause_of(found: Mapping[str, str]) -> Pause | None:
-    """The pause that tags remember; None where there is none.
+def pause_of(found: Mapping[str, str]) -> ServicePause | None:
+    """The pause that the tags of a service remember; None where there is none.
 
     Args:
         found: The tags of a service.
@@ -60,15 +72,16 @@ def pause_of(found: Mapping[str, str]) -> Pause | None:
     if bounds is None:
         return None
     least, most, desired = map(int, bounds.groups())
-    return Pause(
-        by=found.get(tags.PAUSED_BY, "somebody"),
-        why=found.get(tags.PAUSED_WHY, ""),
-        at=_read(found.get(tags.PAUSED_AT)) or 0.0,
-        until=_read(found.get(tags.PAUSED_UNTIL)),
-        min_tasks=least,
-        max_tasks=most,
-        desired=desired,
-    )
+    return ServicePause(**vars(_remembered(found)), min_tasks=least, max_tasks=most, desired=desired)
+
+
+def function_pause_of(found: Mapping[str, str]) -> Pause | None:
+    """The pause that the tags of a function remember; None where there is none.
+
+    Args:
+        found: The tags of a function.
+    """
+    return _remembered(found) if tags.PAUSED_AT in found else None
 
 
 def changed_since(pause: Pause, scaling: Scaling, service: ServiceState, *, kinds: int) -> list[str]:
@@ -95,6 +108,35 @@ def changed_since(pause: Pause, scaling: Scaling, service: ServiceState, *, kind
     if service.deployed_at > pause.at:
         changes.append("it was deployed since")
     return changes
+
+
+def function_changed_since(pause: Pause, function: FunctionState) -> list[str]:
+    """What has changed a paused function: a deployment, or a person.
+
+    Args:
+        pause: The pause.
+        function: The function, now.
+
+    Returns:
+        Sentences; none while the pause holds.
+    """
+    changes: list[str] = []
+    if not function.mapping:
+        changes.append("its event source mapping is gone")
+    elif function.is_enabled:
+        changes.append("its event source mapping is enabled again")
+    if function.updated_at > pause.at:
+        changes.append("it was deployed since")
+    return changes
+
+
+def _remembered(found: Mapping[str, str]) -> Pause:
+    return Pause(
+        by=found.get(tags.PAUSED_BY, "somebody"),
+        why=found.get(tags.PAUSED_WHY, ""),
+        at=_read(found.get(tags.PAUSED_AT)) or 0.0,
+        until=_read(found.get(tags.PAUSED_UNTIL)),
+    )
 
 
 def _written(moment: float) -> str:

@@ -1,29 +1,17 @@
-"""Pause and resume: suspended scaling, no tasks, and a note of what was before."""
-
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+"""Pause and resume of a worker, whatever runs it."""
 
 from fargate_workers_toolkit.operations.clock import Clock
-from fargate_workers_toolkit.operations.errors import OperationsError, answered
-from fargate_workers_toolkit.operations.pauses.pause import NAMES, Pause, pause_of
+from fargate_workers_toolkit.operations.pauses.functions import pause_function, resume_function
+from fargate_workers_toolkit.operations.pauses.pause import Pause
+from fargate_workers_toolkit.operations.pauses.services import pause_service, resume_service
 from fargate_workers_toolkit.operations.places import Aws
-from fargate_workers_toolkit.operations.sources import Depth, Source
-from fargate_workers_toolkit.operations.workers import Worker, service_of
+from fargate_workers_toolkit.operations.workers import FunctionWorker, Worker, a_service
 
-#: The kinds of scaling, by AWS's names.
-#: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-suspend-resume-scaling.html
-KINDS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
-
-_DIMENSION = "ecs:service:DesiredCount"
-#: A source is empty when it was empty for so many looks: SQS's counts are approximate.
-_EMPTY_LOOKS = 3
-_LOOK_EVERY = 5.0
+_NEITHER = "it can be neither paused nor resumed"
 
 
 def pause(aws: Aws, worker: Worker, *, by: str, why: str, until: float | None, clock: Clock) -> Pause:
-    """Stop a worker until somebody resumes it. Tasks in the middle of a message finish it first.
-
-    Interrupted at any moment, it is paused once more, or resumed: what was before is noted first.
+    """Stop a worker until somebody resumes it. What it has begun ends first.
 
     Args:
         aws: Its AWS.
@@ -34,111 +22,29 @@ def pause(aws: Aws, worker: Worker, *, by: str, why: str, until: float | None, c
         clock: The time.
 
     Returns:
-        The pause. A worker that is paused already keeps the numbers from before.
+        The pause; of a service, with the numbers that a resume restores.
 
     Raises:
         OperationsError: AWS refuses.
     """
-    service = service_of(aws, worker)
-    before = pause_of(service.tags)
-    if before is None:
-        noted = Pause(
-            by=by,
-            why=why,
-            at=clock.now(),
-            until=until,
-            min_tasks=worker.scaling.min_tasks,
-            max_tasks=worker.scaling.max_tasks,
-            desired=service.desired,
-        )
-    else:
-        noted = replace(before, by=by, why=why, at=clock.now(), until=until)
-        if worker.scaling.max_tasks:  # a deployment has set bounds since
-            noted = replace(noted, min_tasks=worker.scaling.min_tasks, max_tasks=worker.scaling.max_tasks)
-    with answered(sign_in=aws.place.sign_in):
-        if until is None and before is not None and before.until is not None:
-            _forget(aws, service.arn, [name for name in NAMES if name.endswith("until")])
-        _note(aws, service.arn, noted.as_tags())
-        # Bounds of 0 alone are undone by the next deployment, suspension alone keeps the tasks that run.
-        _register(aws, worker, 0, 0, suspended=True)
-        _want(aws, worker, 0)
-    return noted
+    if isinstance(worker, FunctionWorker):
+        return pause_function(aws, worker, by=by, why=why, until=until, clock=clock)
+    return pause_service(aws, a_service(worker, otherwise=_NEITHER), by=by, why=why, until=until, clock=clock)
 
 
 def resume(aws: Aws, worker: Worker) -> Pause:
-    """Give a paused worker back its bounds, its scaling and its tasks.
+    """Let a paused worker go on.
 
     Args:
         aws: Its AWS.
         worker: The worker.
 
     Returns:
-        The pause that ended; its numbers are those that were restored.
+        The pause that ended; of a service, with the numbers that were restored.
 
     Raises:
         OperationsError: It is not paused, or AWS refuses.
     """
-    service = service_of(aws, worker)
-    noted = pause_of(service.tags)
-    if noted is None:
-        raise OperationsError(f"{worker.short_name} is not paused: its service has no tag that says so.")
-    if worker.scaling.max_tasks:  # a deployment has set bounds since, and they are the newer ones
-        noted = replace(noted, min_tasks=worker.scaling.min_tasks, max_tasks=worker.scaling.max_tasks)
-    restored = replace(noted, desired=min(max(noted.desired, noted.min_tasks), noted.max_tasks))
-    with answered(sign_in=aws.place.sign_in):
-        _register(aws, worker, restored.min_tasks, restored.max_tasks, suspended=False)
-        _want(aws, worker, restored.desired)
-        _forget(aws, service.arn, NAMES)
-    return restored
-
-
-def drain(source: Source, *, within: float, clock: Clock, report: Callable[[Depth], None] = lambda _: None) -> bool:
-    """Wait until a source is empty. Nothing is changed by that.
-
-    Args:
-        source: The source.
-        within: Seconds to wait at most.
-        clock: The time.
-        report: Receives what the source holds, at every look. Defaults to nothing.
-
-    Returns:
-        Whether it is empty.
-
-    Raises:
-        OperationsError: AWS refuses.
-    """
-    began, empty = clock.now(), 0
-    while True:
-        depth = source.depth()
-        report(depth)
-        empty = empty + 1 if depth.total == 0 else 0
-        if empty >= _EMPTY_LOOKS:
-            return True
-        if clock.now() - began >= within:
-            return False
-        clock.sleep(_LOOK_EVERY)
-
-
-def _register(aws: Aws, worker: Worker, least: int, most: int, *, suspended: bool) -> None:
-    aws.client("application-autoscaling").register_scalable_target(
-        ServiceNamespace="ecs",
-        ResourceId=worker.scaling.resource_id,
-        ScalableDimension=_DIMENSION,
-        MinCapacity=least,
-        MaxCapacity=most,
-        SuspendedState=dict.fromkeys(KINDS, suspended),
-    )
-
-
-def _want(aws: Aws, worker: Worker, tasks: int) -> None:
-    aws.client("ecs").update_service(cluster=worker.cluster, service=worker.service, desiredCount=tasks)
-
-
-def _note(aws: Aws, arn: str, values: Mapping[str, str]) -> None:
-    aws.client("ecs").tag_resource(
-        resourceArn=arn, tags=[{"key": name, "value": value} for name, value in values.items()]
-    )
-
-
-def _forget(aws: Aws, arn: str, names: Collection[str]) -> None:
-    aws.client("ecs").untag_resource(resourceArn=arn, tagKeys=list(names))
+    if isinstance(worker, FunctionWorker):
+        return resume_function(aws, worker)
+    return resume_service(aws, a_service(worker, otherwise=_NEITHER))

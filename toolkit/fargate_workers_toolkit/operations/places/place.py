@@ -29,6 +29,8 @@ class Place:
         named_by: What names account and region, for messages.
         profile: The profile of the credentials. Defaults to AWS_PROFILE, or the default one.
         endpoint: The address of the embedded AWS. Defaults to none: AWS itself.
+        broker_address: Host and port at which brokers are reached. Defaults to none: where the worker reaches them.
+        certificate_authority: The authority of the servers' certificates. Defaults to none: those of this machine.
     """
 
     environment: str
@@ -38,6 +40,8 @@ class Place:
     named_by: str
     profile: str | None = None
     endpoint: str | None = None
+    broker_address: tuple[str, int] | None = None
+    certificate_authority: Path | None = None
 
     @property
     def is_local(self) -> bool:
@@ -89,7 +93,8 @@ def find_place(environment: str, *, folder: Path, profile: str | None = None, lo
 
 
 def _local(environment: str, folder: Path) -> Place:
-    aws = local_run.running(local_run.Workspace.here(folder))
+    workspace = local_run.Workspace.here(folder)
+    aws = local_run.running(workspace)
     if aws is None:
         raise OperationsError("No local environment is running; start it with `fargate-workers local up`.")
     return Place(
@@ -99,6 +104,7 @@ def _local(environment: str, folder: Path) -> Place:
         production=False,
         named_by="the local run",
         endpoint=aws.endpoint,
+        certificate_authority=workspace.certificate_authority,
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from fargate_workers_toolkit.operations.errors import OperationsError
 from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.sources.kafka import KafkaCluster, KafkaSource
+from fargate_workers_toolkit.operations.sources.redis import RedisListSource, RedisServer, RedisStreamSource
 from fargate_workers_toolkit.operations.sources.source import Source
 from fargate_workers_toolkit.operations.sources.sqs import SqsSource
 
@@ -14,7 +16,24 @@ def _open_sqs(aws: Aws, variables: Variables) -> Source:
     return SqsSource(aws, url=variables["QUEUE_URL"], dead_letter_url=variables.get("DEAD_LETTER_QUEUE_URL"))
 
 
-_OPENERS: Mapping[str, Callable[[Aws, Variables], Source]] = {"sqs": _open_sqs}
+def _open_kafka(aws: Aws, variables: Variables) -> Source:
+    return KafkaSource(KafkaCluster(aws, variables), variables)
+
+
+def _open_stream(aws: Aws, variables: Variables) -> Source:
+    return RedisStreamSource(RedisServer(aws, variables), variables)
+
+
+def _open_list(aws: Aws, variables: Variables) -> Source:
+    return RedisListSource(RedisServer(aws, variables), variables)
+
+
+_OPENERS: Mapping[str, Callable[[Aws, Variables], Source]] = {
+    "kafka": _open_kafka,
+    "redis-list": _open_list,
+    "redis-stream": _open_stream,
+    "sqs": _open_sqs,
+}
 
 
 def open_source(aws: Aws, variables: Variables, *, worker: str) -> Source:

@@ -4,6 +4,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fargate_workers_toolkit.operations.errors import OperationsError
+
+
+class UnreachableError(OperationsError):
+    """A broker cannot be asked from here: it answers in its own network alone, or not to this person."""
+
+    @classmethod
+    def of(cls, address: str, error: object) -> "UnreachableError":
+        """The error of a broker that does not answer.
+
+        Args:
+            address: Where it should have answered.
+            error: What the client raised.
+        """
+        said = " ".join(str(error).split()).rstrip(".")
+        return cls(
+            f"{address} does not answer from here ({said}); run the command on a machine in its network, or forward a "
+            "port and give --endpoint HOST:PORT."
+        )
+
+
+def missing_package(package: str, *, extra: str) -> OperationsError:
+    """The error of a client that is not installed.
+
+    Args:
+        package: The client's package.
+        extra: The extra that brings it.
+    """
+    return OperationsError(
+        f"This source is reached by the package {package}, which is not installed: run pip install "
+        f'"fargate-workers[{extra}]".'
+    )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Depth:
@@ -12,10 +45,12 @@ class Depth:
     Args:
         waiting: Messages that wait.
         in_flight: Messages that are delivered and not acknowledged.
+        oldest: Seconds for which the oldest has waited. Defaults to None: the source does not know.
     """
 
     waiting: int
     in_flight: int
+    oldest: float | None = None
 
     @property
     def total(self) -> int:
@@ -60,12 +95,18 @@ class DeadLetterStore(Protocol):
     Attributes:
         name: Its name, for people.
         origin: The name of the source that they return to.
-        ordered: Whether the letters of a group return in their order.
+        ordered: Whether the letters of a group return in their order, and are read one request after the other.
+        unseen: Why some letters may not be seen, in words.
     """
 
     name: str
     origin: str
     ordered: bool
+
+    @property
+    def unseen(self) -> str:
+        """Why some letters may not be seen."""
+        ...
 
     def depth(self) -> Depth:
         """Letters that can be seen, and letters that somebody is looking at."""
@@ -88,20 +129,20 @@ class DeadLetterStore(Protocol):
         """
         ...
 
-    def send_back(self, letter: DeadLetter, *, marks: Mapping[str, str]) -> str:
+    def send_back(self, letter: DeadLetter, *, marks: Mapping[str, str]) -> str | None:
         """Send a letter to the source it came from, with its attributes, without those of its death.
 
         Args:
-            letter: The letter. It stays where it is.
+            letter: The letter. It stays where it is, unless the source can do both in one step.
             marks: Attributes that are added, as far as there is room for them.
 
         Returns:
-            The id of the message that was sent.
+            The id of the message that was sent. None: nothing was, because somebody else has taken the letter.
         """
         ...
 
     def delete(self, letter: DeadLetter) -> None:
-        """Delete a leased letter.
+        """Let a leased letter count as done: it is not seen again.
 
         Args:
             letter: The letter.
@@ -130,6 +171,13 @@ class Source(Protocol):
         """What it holds."""
         ...
 
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        """CloudWatch's metrics of the source, by `oldest`, `arrived` and `done`; those that it lacks are left out."""
+    def metrics(self, *, observed: str) -> Mapping[str, Mapping[str, Any]]:
+        """CloudWatch's metrics of the source, by what they are; those that it lacks are left out.
+
+        `oldest`, `arrived` and `done`; and where the source itself may be out of reach, `waiting`, `in_flight` and
+        `dead_letters`.
+
+        Args:
+            observed: The name that the source goes by in the observer's metrics. Empty: nobody observes it.
+        """
         ...

@@ -47,8 +47,13 @@ class SqsSource:
         """What it holds, approximately: SQS counts no more exactly than that."""
         return _depth(self._aws, self._url)
 
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        """CloudWatch's metrics of the queue, free of charge, a minute old."""
+    def metrics(self, *, observed: str) -> Mapping[str, Mapping[str, Any]]:
+        """CloudWatch's metrics of the queue, free of charge, a minute old.
+
+        Args:
+            observed: Of no meaning here: AWS itself observes queues.
+        """
+        del observed
         names = {
             "oldest": ("ApproximateAgeOfOldestMessage", "Maximum"),
             "arrived": ("NumberOfMessagesSent", "Sum"),
@@ -84,6 +89,11 @@ class SqsDeadLetters:
         self.name: str = url.rpartition("/")[2]
         self.origin: str = origin_url.rpartition("/")[2]
         self.ordered: bool = url.endswith(".fifo")
+
+    @property
+    def unseen(self) -> str:
+        """Why some letters may not be seen."""
+        return "those of a group come ten at a time" if self.ordered else "somebody else looks at them"
 
     def depth(self) -> Depth:
         """Letters that can be seen, and letters that somebody is looking at."""

@@ -1,6 +1,13 @@
 """The state of workers at one moment."""
 
 from fargate_workers_toolkit.operations.state.reading import read_states
-from fargate_workers_toolkit.operations.state.status import FiringAlarm, Plan, ScalingStep, Status
+from fargate_workers_toolkit.operations.state.status import (
+    FiringAlarm,
+    FunctionStatus,
+    Plan,
+    ScalingStep,
+    ServiceStatus,
+    Status,
+)
 
-__all__ = ["FiringAlarm", "Plan", "ScalingStep", "Status", "read_states"]
+__all__ = ["FiringAlarm", "FunctionStatus", "Plan", "ScalingStep", "ServiceStatus", "Status", "read_states"]

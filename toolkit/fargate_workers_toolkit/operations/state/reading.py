@@ -1,21 +1,45 @@
 """The reading of the state of workers: a few calls for all of them, the rest for several workers at once."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from fargate_workers_observer.metric_names import OBSERVER_NAMESPACE
 from fargate_workers_planner.metric_names import PLANNER_NAMESPACE
 from fargate_workers_toolkit.operations.alerting import muted_alarms
 from fargate_workers_toolkit.operations.clock import Clock
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
-from fargate_workers_toolkit.operations.pauses import KINDS, changed_since, pause_of
+from fargate_workers_toolkit.operations.pauses import (
+    KINDS,
+    changed_since,
+    function_changed_since,
+    function_pause_of,
+    pause_of,
+)
 from fargate_workers_toolkit.operations.places import Aws
-from fargate_workers_toolkit.operations.sources import Depth, Source, open_source
-from fargate_workers_toolkit.operations.state.status import FiringAlarm, Plan, ScalingStep, Status
-from fargate_workers_toolkit.operations.workers import ServiceState, Worker, describe_services, task_settings
+from fargate_workers_toolkit.operations.sources import Depth, Source, UnreachableError, open_source
+from fargate_workers_toolkit.operations.state.status import (
+    FiringAlarm,
+    FunctionStatus,
+    Plan,
+    ScalingStep,
+    ServiceStatus,
+    Status,
+)
+from fargate_workers_toolkit.operations.workers import (
+    FunctionWorker,
+    ServiceState,
+    ServiceWorker,
+    TaskSettings,
+    Worker,
+    describe_function,
+    describe_services,
+    function_settings,
+    task_settings,
+)
 
 _AT_ONCE = 8
 #: The newest minutes of a metric; the newest of all is often not there yet.
@@ -25,7 +49,8 @@ _QUERIES_IN_A_CALL = 500
 # AWS's words are the only place where an activity names its capacity and its policy.
 _TASKS = re.compile(r"desired count to (\d+)")
 _POLICY = re.compile(r"policy (\S+)")
-_AGE_ALARM = "OldestMessageTooOld"
+#: Of a queue, a topic and a stream.
+_AGE_ALARMS = ("OldestMessageTooOld", "LagTooOld", "OldestEntryTooOld")
 
 T = TypeVar("T")
 
@@ -44,27 +69,34 @@ def read_states(aws: Aws, workers: Sequence[Worker], *, clock: Clock) -> list[St
     Raises:
         OperationsError: The services themselves cannot be read.
     """
-    services = describe_services(aws, workers)
-    present = [worker for worker in workers if worker.name in services]
+    services = describe_services(aws, [worker for worker in workers if isinstance(worker, ServiceWorker)])
+    present = [worker for worker in workers if worker.name in services or isinstance(worker, FunctionWorker)]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        opening = [pool.submit(_Reader, aws, worker, services[worker.name]) for worker in present]
+        opening = [pool.submit(_reader, aws, worker, services) for worker in present]
         readers = [future.result() for future in opening]
         alarms = _alarms(aws, present)
         muted = _muted(aws)
-        metrics = _metrics(aws, readers, clock)
+        metrics = _metrics(aws, readers, alarms, clock)
         reading = [pool.submit(reader.read, alarms, metrics, muted) for reader in readers]
         return [future.result() for future in reading]
+
+
+def _reader(aws: Aws, worker: Worker, services: Mapping[str, ServiceState]) -> "_Reader":
+    if isinstance(worker, FunctionWorker):
+        return _FunctionReader(aws, worker)
+    if isinstance(worker, ServiceWorker):
+        return _ServiceReader(aws, worker, services[worker.name])
+    raise OperationsError(f"{worker.name} is neither a service nor a function.")
 
 
 class _Reader:
     """Reads one worker, and notes what it could not read."""
 
-    def __init__(self, aws: Aws, worker: Worker, service: ServiceState) -> None:
+    def __init__(self, aws: Aws, worker: Worker, settings: TaskSettings) -> None:
         self.aws = aws
         self.worker = worker
-        self.service = service
         self.unknown: list[str] = []
-        self.settings = task_settings(aws, service.task_definition)
+        self.settings = settings
         self.source: Source | None = self._try(
             "source", partial(open_source, aws, self.settings.variables, worker=worker.short_name)
         )
@@ -75,40 +107,64 @@ class _Reader:
         metrics: Mapping[str, Mapping[str, float]],
         muted: Set[str] | OperationsError,
     ) -> Status:
-        worker, service, source = self.worker, self.service, self.source
-        numbers = metrics.get(worker.name, {})
-        pause = pause_of(service.tags)
-        store = source.dead_letters if source else None
-        depth: Depth | None = self._try("backlog", source.depth) if source else None
-        letters: Depth | None = self._try("dead letters", store.depth) if store else None
+        raise NotImplementedError
+
+    def _common(
+        self,
+        alarms: Mapping[str, Mapping[str, Any]],
+        numbers: Mapping[str, float],
+        muted: Set[str] | OperationsError,
+    ) -> dict[str, Any]:
+        """What every worker's state has."""
+        worker, source = self.worker, self.source
+        depth = None if source is None else self._depth(source, numbers)
         if isinstance(muted, OperationsError):
             self.unknown.append(f"muted alarms: {muted}")
             muted = frozenset()
-        age_alarm = alarms.get(worker.alarms.get(_AGE_ALARM, ""), {})
-        return Status(
-            worker=worker,
-            service=service,
-            scaling=worker.scaling,
-            revision=self.settings.revision,
-            source=f"{source.kind} {source.name}" if source else "unknown",
-            depth=depth,
-            oldest_seconds=0.0 if depth is not None and depth.total == 0 else numbers.get("oldest"),
-            acceptable_seconds=age_alarm.get("Threshold"),
-            arriving_per_minute=numbers.get("arrived"),
-            done_per_minute=numbers.get("done"),
-            protected=self._try("protected tasks", self._protected),
-            plan=_plan(numbers),
-            step=self._try("last scaling", self._last_step),
-            dead_letters=None if letters is None else letters.total,
-            alarms=[
+        age_alarms = (alarms.get(worker.alarms.get(role, ""), {}) for role in _AGE_ALARMS)
+        oldest = None if depth is None else 0.0 if depth.total == 0 else depth.oldest
+        return {
+            "worker": worker,
+            "revision": self.settings.revision,
+            "source": f"{source.kind} {source.name}" if source else "unknown",
+            "depth": depth,
+            "oldest_seconds": numbers.get("oldest") if oldest is None else oldest,
+            "acceptable_seconds": next((each["Threshold"] for each in age_alarms if "Threshold" in each), None),
+            "arriving_per_minute": numbers.get("arrived"),
+            "done_per_minute": numbers.get("done"),
+            "dead_letters": None if source is None else self._letters(source, numbers),
+            "alarms": [
                 _firing(role, alarms[name], muted=name in muted)
                 for role, name in worker.alarms.items()
                 if _rings(alarms.get(name))
             ],
-            pause=pause,
-            changes=changed_since(pause, worker.scaling, service, kinds=len(KINDS)) if pause else [],
-            unknown=self.unknown,
-        )
+            "unknown": self.unknown,
+        }
+
+    def _depth(self, source: Source, numbers: Mapping[str, float]) -> Depth | None:
+        """What the source counts, or else CloudWatch."""
+
+        def ask() -> Depth:
+            try:
+                return source.depth()
+            except UnreachableError:
+                if "waiting" not in numbers:
+                    raise
+                return Depth(waiting=round(numbers["waiting"]), in_flight=round(numbers.get("in_flight", 0)))
+
+        return self._try("backlog", ask)
+
+    def _letters(self, source: Source, numbers: Mapping[str, float]) -> int | None:
+        def ask() -> int | None:
+            try:
+                store = source.dead_letters
+                return None if store is None else store.depth().total
+            except UnreachableError:
+                if "dead_letters" not in numbers:
+                    raise
+                return round(numbers["dead_letters"])
+
+        return self._try("dead letters", ask)
 
     def _try(self, what: str, read: Callable[[], T]) -> T | None:
         try:
@@ -117,6 +173,59 @@ class _Reader:
         except OperationsError as error:
             self.unknown.append(f"{what}: {error}")
             return None
+
+
+class _FunctionReader(_Reader):
+    """Reads a function."""
+
+    def __init__(self, aws: Aws, worker: FunctionWorker) -> None:
+        super().__init__(aws, worker, function_settings(aws, worker))
+        self._function = describe_function(aws, worker)
+
+    def read(
+        self,
+        alarms: Mapping[str, Mapping[str, Any]],
+        metrics: Mapping[str, Mapping[str, float]],
+        muted: Set[str] | OperationsError,
+    ) -> FunctionStatus:
+        function, numbers = self._function, metrics.get(self.worker.name, {})
+        pause = function_pause_of(function.tags)
+        return FunctionStatus(
+            **self._common(alarms, numbers, muted),
+            function=function,
+            concurrency=round(numbers["concurrency"]) if "concurrency" in numbers else None,
+            pause=pause,
+            changes=function_changed_since(pause, function) if pause else [],
+        )
+
+
+class _ServiceReader(_Reader):
+    """Reads a service."""
+
+    worker: ServiceWorker
+
+    def __init__(self, aws: Aws, worker: ServiceWorker, service: ServiceState) -> None:
+        super().__init__(aws, worker, task_settings(aws, service.task_definition))
+        self._service = service
+
+    def read(
+        self,
+        alarms: Mapping[str, Mapping[str, Any]],
+        metrics: Mapping[str, Mapping[str, float]],
+        muted: Set[str] | OperationsError,
+    ) -> ServiceStatus:
+        worker, service, numbers = self.worker, self._service, metrics.get(self.worker.name, {})
+        pause = pause_of(service.tags)
+        return ServiceStatus(
+            **self._common(alarms, numbers, muted),
+            service=service,
+            scaling=worker.scaling,
+            protected=self._try("protected tasks", self._protected),
+            plan=_plan(numbers),
+            step=self._try("last scaling", self._last_step),
+            pause=pause,
+            changes=changed_since(pause, worker.scaling, service, kinds=len(KINDS)) if pause else [],
+        )
 
     def _protected(self) -> int:
         ecs = self.aws.client("ecs")
@@ -186,9 +295,11 @@ def _firing(role: str, alarm: Mapping[str, Any], *, muted: bool) -> FiringAlarm:
     )
 
 
-def _metrics(aws: Aws, readers: Sequence[_Reader], clock: Clock) -> dict[str, dict[str, float]]:
+def _metrics(
+    aws: Aws, readers: Sequence[_Reader], alarms: Mapping[str, Mapping[str, Any]], clock: Clock
+) -> dict[str, dict[str, float]]:
     """The newest value of each metric, by worker and by key."""
-    asked = list(_queries(readers))
+    asked = list(_queries(readers, alarms))
     now = datetime.fromtimestamp(clock.now(), UTC)
     found: dict[str, dict[str, float]] = {}
     with answered(sign_in=aws.place.sign_in):
@@ -213,16 +324,34 @@ def _metrics(aws: Aws, readers: Sequence[_Reader], clock: Clock) -> dict[str, di
     return found
 
 
-def _queries(readers: Sequence[_Reader]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _queries(
+    readers: Sequence[_Reader], alarms: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for reader in readers:
         name = reader.worker.name
         if reader.source is not None:
-            for key, stat in reader.source.metrics().items():
+            observed = _observed(alarms[each] for each in reader.worker.alarms.values() if each in alarms)
+            for key, stat in reader.source.metrics(observed=observed).items():
                 yield name, key, stat
+        if isinstance(reader.worker, FunctionWorker):
+            dimensions = [{"Name": "FunctionName", "Value": reader.worker.function}]
+            running = {"Namespace": "AWS/Lambda", "MetricName": "ConcurrentExecutions", "Dimensions": dimensions}
+            yield name, "concurrency", {"Metric": running, "Period": 60, "Stat": "Maximum"}
+            continue
         for key, metric in (("plan", "DesiredTasks"), ("backlog_seconds", "BacklogSeconds")):
             dimensions = [{"Name": "Worker", "Value": name}]
             planned = {"Namespace": PLANNER_NAMESPACE, "MetricName": metric, "Dimensions": dimensions}
             yield name, key, {"Metric": planned, "Period": 60, "Stat": "Maximum"}
+
+
+def _observed(alarms: Iterable[Mapping[str, Any]]) -> str:
+    """The name that a source goes by in the observer's metrics: a worker's alarms look at them."""
+    for alarm in alarms:
+        stats = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", [])]
+        for metric in (alarm, *stats):
+            if metric.get("Namespace") == OBSERVER_NAMESPACE:
+                return next((each["Value"] for each in metric["Dimensions"] if each["Name"] == "Source"), "")
+    return ""
 
 
 def _plan(numbers: Mapping[str, float]) -> Plan | None:

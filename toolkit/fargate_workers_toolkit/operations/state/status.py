@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fargate_workers_toolkit.operations.pauses import Pause
 from fargate_workers_toolkit.operations.sources import Depth
-from fargate_workers_toolkit.operations.workers import Scaling, ServiceState, Worker
+from fargate_workers_toolkit.operations.workers import FunctionState, Scaling, ServiceState, Worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +65,14 @@ class Status:
 
     Args:
         worker: The worker.
-        service: Its service.
-        scaling: Its scalable target.
-        revision: Its task definition.
+        revision: Its task definition; of a function, its name.
         source: The kind and the name of its source.
         depth: What the source holds. None: it cannot be asked.
-        oldest_seconds: How long the oldest message has waited, as of a minute ago. None: unknown.
+        oldest_seconds: How long the oldest message has waited. None: unknown.
         acceptable_seconds: The age that raises an alarm. None: no alarm has it.
         arriving_per_minute: Messages that came in the last whole minute. None: unknown.
         done_per_minute: Messages that were finished in it. None: unknown.
-        protected: Tasks that a message protects from scale-in. None: unknown.
-        plan: The last plan. None: no planner plans for it.
-        step: The last change of its tasks. None: there was none.
-        dead_letters: Its dead letters. None: it keeps none.
+        dead_letters: Its dead letters. None: it keeps none, or they cannot be counted.
         alarms: Alarms that are raised.
         pause: Its pause. None: it is not paused.
         changes: What has changed the paused worker.
@@ -85,8 +80,6 @@ class Status:
     """
 
     worker: Worker
-    service: ServiceState
-    scaling: Scaling
     revision: str
     source: str
     depth: Depth | None
@@ -94,9 +87,6 @@ class Status:
     acceptable_seconds: float | None
     arriving_per_minute: float | None
     done_per_minute: float | None
-    protected: int | None
-    plan: Plan | None
-    step: ScalingStep | None
     dead_letters: int | None
     alarms: Sequence[FiringAlarm]
     pause: Pause | None
@@ -127,3 +117,61 @@ class Status:
         if self.pause is not None and self.changes:
             troubles.append("changed while paused")
         return troubles
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceStatus(Status):
+    """The state of a worker that is a service.
+
+    Args:
+        worker: The worker.
+        revision: Its task definition; of a function, its name.
+        source: The kind and the name of its source.
+        depth: What the source holds. None: it cannot be asked.
+        oldest_seconds: How long the oldest message has waited. None: unknown.
+        acceptable_seconds: The age that raises an alarm. None: no alarm has it.
+        arriving_per_minute: Messages that came in the last whole minute. None: unknown.
+        done_per_minute: Messages that were finished in it. None: unknown.
+        dead_letters: Its dead letters. None: it keeps none, or they cannot be counted.
+        alarms: Alarms that are raised.
+        pause: Its pause. None: it is not paused.
+        changes: What has changed the paused worker.
+        unknown: What could not be read, and why.
+        service: Its service.
+        scaling: Its scalable target.
+        protected: Tasks that a message protects from scale-in. None: unknown.
+        plan: The last plan. None: no planner plans for it.
+        step: The last change of its tasks. None: there was none.
+    """
+
+    service: ServiceState
+    scaling: Scaling
+    protected: int | None
+    plan: Plan | None
+    step: ScalingStep | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionStatus(Status):
+    """The state of a worker that is a function.
+
+    Args:
+        worker: The worker.
+        revision: Its task definition; of a function, its name.
+        source: The kind and the name of its source.
+        depth: What the source holds. None: it cannot be asked.
+        oldest_seconds: How long the oldest message has waited. None: unknown.
+        acceptable_seconds: The age that raises an alarm. None: no alarm has it.
+        arriving_per_minute: Messages that came in the last whole minute. None: unknown.
+        done_per_minute: Messages that were finished in it. None: unknown.
+        dead_letters: Its dead letters. None: it keeps none, or they cannot be counted.
+        alarms: Alarms that are raised.
+        pause: Its pause. None: it is not paused.
+        changes: What has changed the paused worker.
+        unknown: What could not be read, and why.
+        function: The function, and its event source mapping.
+        concurrency: Invocations at once, as of a minute ago. None: unknown.
+    """
+
+    function: FunctionState
+    concurrency: int | None

@@ -1,6 +1,7 @@
 """Deployed workers: found by their tags, and what AWS knows of them."""
 
 from fargate_workers_toolkit.operations.workers.finding import (
+    a_service,
     describe_services,
     find_worker,
     find_workers,
@@ -8,17 +9,33 @@ from fargate_workers_toolkit.operations.workers.finding import (
     service_of,
     task_settings,
 )
-from fargate_workers_toolkit.operations.workers.worker import Scaling, ServiceState, TaskSettings, Worker
+from fargate_workers_toolkit.operations.workers.functions import describe_function, function_settings, settings_of
+from fargate_workers_toolkit.operations.workers.worker import (
+    FunctionState,
+    FunctionWorker,
+    Scaling,
+    ServiceState,
+    ServiceWorker,
+    TaskSettings,
+    Worker,
+)
 
 __all__ = [
+    "FunctionState",
+    "FunctionWorker",
     "Scaling",
     "ServiceState",
+    "ServiceWorker",
     "TaskSettings",
     "Worker",
+    "a_service",
+    "describe_function",
     "describe_services",
     "find_worker",
     "find_workers",
+    "function_settings",
     "nothing_deployed",
     "service_of",
+    "settings_of",
     "task_settings",
 ]

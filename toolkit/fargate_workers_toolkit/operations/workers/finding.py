@@ -7,9 +7,16 @@ from typing import Any
 from fargate_workers_toolkit.operations import tags
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
 from fargate_workers_toolkit.operations.places import Aws
-from fargate_workers_toolkit.operations.workers.worker import Scaling, ServiceState, TaskSettings, Worker
+from fargate_workers_toolkit.operations.workers.worker import (
+    FunctionWorker,
+    Scaling,
+    ServiceState,
+    ServiceWorker,
+    TaskSettings,
+    Worker,
+)
 
-_TYPES = ["application-autoscaling:scalable-target", "cloudwatch:alarm"]
+_TYPES = ["application-autoscaling:scalable-target", "cloudwatch:alarm", "lambda:function"]
 _SERVICES_IN_A_CALL = 10
 
 
@@ -28,16 +35,17 @@ def find_workers(aws: Aws) -> list[Worker]:
     with answered(sign_in=aws.place.sign_in):
         tagged = list(_tagged(aws))
         targets = {arn: each for arn, each in tagged if each.get(tags.ROLE) == tags.SCALING_ROLE}
-        if not targets:
+        functions = {arn: each for arn, each in tagged if each.get(tags.ROLE) == tags.FUNCTION_ROLE}
+        if not targets and not functions:
             aws.check_account()
             return []
-        scaling = _scaling(aws, set(targets))
+        scaling = _scaling(aws, set(targets)) if targets else {}
     alarms: dict[str, dict[str, str]] = {}
     for arn, each in tagged:
         if ":alarm:" in arn:
             alarms.setdefault(each.get(tags.WORKER, ""), {})[each.get(tags.ROLE, "")] = arn.split(":alarm:", 1)[1]
-    workers = [
-        Worker(
+    workers: list[Worker] = [
+        ServiceWorker(
             name=each[tags.WORKER],
             environment=aws.place.environment,
             scaling=scaling[arn],
@@ -45,6 +53,16 @@ def find_workers(aws: Aws) -> list[Worker]:
         )
         for arn, each in targets.items()
         if arn in scaling and tags.WORKER in each
+    ]
+    workers += [
+        FunctionWorker(
+            name=each[tags.WORKER],
+            environment=aws.place.environment,
+            arn=arn,
+            alarms=alarms.get(each[tags.WORKER], {}),
+        )
+        for arn, each in functions.items()
+        if tags.WORKER in each
     ]
     return sorted(workers, key=lambda worker: worker.name)
 
@@ -78,6 +96,21 @@ def find_worker(aws: Aws, name: str | None) -> Worker:
     return found[0]
 
 
+def a_service(worker: Worker, *, otherwise: str) -> ServiceWorker:
+    """A worker as a service, for what only a service can do.
+
+    Args:
+        worker: The worker.
+        otherwise: What to do where it is a function: the end of the sentence.
+
+    Raises:
+        OperationsError: It is a function.
+    """
+    if not isinstance(worker, ServiceWorker):
+        raise OperationsError(f"{worker.short_name} is a function; {otherwise}.")
+    return worker
+
+
 def nothing_deployed(aws: Aws) -> str:
     """The sentence for an environment without workers.
 
@@ -93,7 +126,7 @@ def nothing_deployed(aws: Aws) -> str:
     )
 
 
-def describe_services(aws: Aws, workers: Sequence[Worker]) -> dict[str, ServiceState]:
+def describe_services(aws: Aws, workers: Sequence[ServiceWorker]) -> dict[str, ServiceState]:
     """Describe the services of workers.
 
     Args:
@@ -121,7 +154,7 @@ def describe_services(aws: Aws, workers: Sequence[Worker]) -> dict[str, ServiceS
     return states
 
 
-def service_of(aws: Aws, worker: Worker) -> ServiceState:
+def service_of(aws: Aws, worker: ServiceWorker) -> ServiceState:
     """The service of one worker.
 
     Args:

@@ -1,4 +1,4 @@
-"""A deployed worker, as its tags, its service and its task definition describe it."""
+"""A deployed worker, as its tags, its service or function, and its settings describe it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,19 +28,31 @@ class Worker:
     Args:
         name: Its qualified name, such as `prod-Workers/ApplyOrders`.
         environment: Its environment.
-        scaling: Its scalable target.
         alarms: Its alarms' names, by the id of their definition.
     """
 
     name: str
     environment: str
-    scaling: Scaling
     alarms: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def short_name(self) -> str:
         """The construct id, which is what people type."""
         return self.name.rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceWorker(Worker):
+    """A worker that is an ECS service.
+
+    Args:
+        name: Its qualified name.
+        environment: Its environment.
+        alarms: Its alarms' names, by the id of their definition.
+        scaling: Its scalable target.
+    """
+
+    scaling: Scaling
 
     @property
     def cluster(self) -> str:
@@ -54,14 +66,57 @@ class Worker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings:
-    """What a worker's task definition holds.
+class FunctionWorker(Worker):
+    """A worker that is a Lambda function, fed by an event source mapping.
 
     Args:
-        revision: The task definition's family and revision, such as `orders:7`.
+        name: Its qualified name.
+        environment: Its environment.
+        alarms: Its alarms' names, by the id of their definition.
+        arn: The function's ARN.
+    """
+
+    arn: str
+
+    @property
+    def function(self) -> str:
+        """The function's name."""
+        return self.arn.rpartition(":")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionState:
+    """A function and its event source mapping, at one moment.
+
+    Args:
+        mapping: The mapping's id. Empty: it is gone.
+        state: Its state, in AWS's words, such as `Enabled` or `Disabling`.
+        max_concurrency: Invocations at once at most. None: as many as the account has.
+        updated_at: When the function's code or settings were deployed last, in seconds since 1970.
+        tags: The function's tags.
+    """
+
+    mapping: str
+    state: str
+    max_concurrency: int | None
+    updated_at: float
+    tags: Mapping[str, str]
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether messages reach the function, or will in a moment."""
+        return self.state in ("Enabled", "Enabling", "Creating", "Updating")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """What a worker's task definition holds, or the settings of its function.
+
+    Args:
+        revision: The task definition's family and revision, such as `orders:7`; of a function, its name.
         image: The container's image.
         architecture: `ARM64` or `X86_64`.
-        vcpus: The vCPUs of a task.
+        vcpus: The vCPUs of a task; 0 of a function.
         log_group: The name of its log group.
         variables: The container's plain variables. Secrets are never among them.
     """
