@@ -46,8 +46,6 @@ class Files(LoadScopeScheduling):
     """With `--numprocesses`, a file's tests stay in one process, and so do those of files that share what is costly."""
 
     SHARING = (
-        # One deployment of the sample.
-        ("tests/end_to_end/local/test_local_run.py", "tests/end_to_end/local/test_operations.py"),
         # Both wheels, built and installed.
         ("tests/checks/packaging/",),
         # Steps that the first sweep has learned.
