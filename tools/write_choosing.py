@@ -124,7 +124,7 @@ flowchart TD
     replay{"Must handled<br>messages be<br>read again?"}
     replay -- yes --> kafka["Kafka (MSK)"]
     replay -- no --> quick{"Must a handler<br>begin within<br>10 ms?"}
-    quick -- yes --> redis["Redis stream, if a failover<br>may lose the newest;<br>else call the consumer"]
+    quick -- yes --> redis["Redis stream, if a<br>failover may lose the<br>newest; else call<br>the consumer"]
     quick -- no --> readers{"Several<br>independent<br>readers?"}
     readers -- no --> sqs["SQS; where order<br>counts SQS FIFO"]
     readers -- yes --> sns["SNS + SQS; where order<br>counts SNS + SQS FIFO"]
