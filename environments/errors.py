@@ -5,7 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
-from typing import cast
+from typing import cast, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -86,7 +86,10 @@ def _how_to_write(model: type[BaseModel], path: tuple[int | str, ...]) -> str:
 
 def _section(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:
     for part in path:
-        model = cast("type[BaseModel]", model.model_fields[str(part)].annotation)
+        if isinstance(part, str):
+            found = model.model_fields[part].annotation
+            # Of an array of sections, the section.
+            model = cast("type[BaseModel]", get_args(found)[0] if get_args(found) else found)
     return model
 
 

@@ -11,23 +11,32 @@ from typing import Any
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_s3 as s3
 from typer.testing import CliRunner
 
-from fargate_workers import Alerts, DeadLetterRedrive, DeduplicationTable, QueueWorker, WorkerCluster
+from fargate_workers import (
+    Alerts,
+    DeadLetterRedrive,
+    DeduplicationTable,
+    ObjectCreatedTask,
+    QueueWorker,
+    WorkerCluster,
+)
 from fargate_workers.operations import OperatorAccess, ReaderAccess
 from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.operations import Aws, tags
-from tests.toolkit.operations.test_changes import schedule
+from tests.toolkit.operations.test_changes import announce_objects, schedule
 from tests.toolkit.operations.world import ACCOUNT, REGION, World, deployed
 
 PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 #: Where the action is not named after the call.
 ACTIONS = {
     "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 #: What AWS asks for behind another call.
-IMPLIED = {"iam:PassRole"}
+IMPLIED = {"iam:PassRole", "kms:Decrypt", "kms:GenerateDataKey"}
 
 READING = (
     ["status", "dev"],
@@ -46,7 +55,9 @@ CHANGING = (
     ["resume", "dev", "Orders"],
     ["rollback", "dev", "Orders", "--to", "1"],
     ["run", "dev", "Report"],
+    ["run", "dev", "Import", "--object", "s3://files/in/1.csv"],
     ["alerts", "test", "dev", "Orders", "--alarm", "DeadLetters"],
+    ["alerts", "test", "dev", "Orders", "--canary"],
     ["mute", "dev", "Orders", "--for", "1h", "--why", "x"],
 )
 
@@ -104,6 +115,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Wor
         client = Aws.client
         monkeypatch.setattr(Aws, "client", lambda self, service: Recorder(client(self, service), service, noted))
         schedule(world)
+        announce_objects(world)
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:redrive"
         world.tagging.resources[arn] = {tags.ENVIRONMENT: "dev", tags.WORKER: "dev-W/Redrive", tags.ROLE: "redrive"}
         world.mute_rules.rules["another"] = {"MuteTargets": {"AlarmNames": ["another"]}}
@@ -135,10 +147,12 @@ def template(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     cluster = WorkerCluster(stack, "Cluster", network="nat", alerts=Alerts(stack, "Alerts"))
     image = ecs.ContainerImage.from_registry("example.com/worker")
     claims = DeduplicationTable(stack, "Claims")
+    bucket = s3.Bucket(stack, "Files")
+    imports = ObjectCreatedTask(stack, "Import", cluster=cluster, image=image, bucket=bucket)
     orders = QueueWorker(stack, "Orders", cluster=cluster, image=image, claims=claims)
     redrive = DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[orders])
-    ReaderAccess(stack, "Readers", workers=[orders], redrives=[redrive], claims=[claims])
-    OperatorAccess(stack, "Operators", workers=[orders], redrives=[redrive], claims=[claims])
+    ReaderAccess(stack, "Readers", workers=[orders], redrives=[redrive], claims=[claims], tasks=[imports])
+    OperatorAccess(stack, "Operators", workers=[orders], redrives=[redrive], claims=[claims], tasks=[imports])
     cdk.synth()
     return dict(json.loads((folder / "Shop.template.json").read_text()))
 

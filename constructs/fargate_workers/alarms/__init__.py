@@ -12,6 +12,8 @@ from fargate_workers.alarms.database_alarms import database_alarms
 from fargate_workers.alarms.delivery_alarms import event_target_alarms, topic_alarms, undelivered_events_alarm
 from fargate_workers.alarms.function_alarms import redrive_alarms, scaling_planner_alarms
 from fargate_workers.alarms.metric_queries import dimensions, metric_queries
+from fargate_workers.alarms.mutes import MuteWindow
+from fargate_workers.alarms.outbox_alarms import outbox_alarms
 from fargate_workers.alarms.queue_alarms import (
     dead_letter_alarms,
     of_quiet_groups,
@@ -33,6 +35,7 @@ __all__ = [
     "AlarmDefinition",
     "Alerts",
     "Metric",
+    "MuteWindow",
     "Subscription",
     "add_alarm",
     "cache_command",
@@ -49,6 +52,7 @@ __all__ = [
     "observed_metric",
     "observer_alarms",
     "of_quiet_groups",
+    "outbox_alarms",
     "queue_attributes_command",
     "queue_function_alarms",
     "queue_metric",

@@ -11,6 +11,7 @@ from fargate_workers.alarms.command_lines import step, wrapped
 from fargate_workers.alarms.database_alarms import database_alarms
 from fargate_workers.alarms.delivery_alarms import event_target_alarms, topic_alarms
 from fargate_workers.alarms.function_alarms import redrive_alarms, scaling_planner_alarms
+from fargate_workers.alarms.outbox_alarms import outbox_alarms
 from fargate_workers.alarms.queue_alarms import queue_attributes_command, queue_metric, work_queue_alarms
 from fargate_workers.alarms.queue_function_alarms import queue_function_alarms
 from fargate_workers.alarms.runbook_texts import TEXTS, RunbookText
@@ -42,7 +43,9 @@ def definitions() -> Mapping[str, AlarmDefinition]:
             log_group_name="<log-group>",
             min_tasks=1,
             max_tasks=10,
+            planned=True,
         ),
+        *outbox_alarms(qualified_name="<worker>", log_group_name="<log-group>"),
         handler_failing_alarm(qualified_name="<worker>", log_group_name="<log-group>"),
         *queue_function_alarms(
             backlog=queue_metric("<queue>", "ApproximateNumberOfMessagesVisible"),
@@ -106,7 +109,8 @@ def pages() -> Mapping[str, str]:
     index = [
         "# Runbooks",
         "",
-        "What to do when an alarm is raised. Each alarm's text names its page. All commands are for AWS CLI 2.",
+        "What to do when an alarm is raised. Each alarm's text names its page and has the first command, filled in.",
+        "Commands are of `fargate-workers`, as [Operations](../operations.md) has them, and of AWS CLI 2.",
         "",
         "| Alarm | What you see |",
         "|---|---|",
@@ -126,6 +130,8 @@ def page(alarm: AlarmDefinition, text: RunbookText) -> str:
         f"**You see:** {alarm.symptom}",
         f"**It means:** {alarm.explanation}",
         "## First",
+        f"```sh\n{alarm.begin_with(environment='<environment>', worker='<worker>')}\n```",
+        "Or, by AWS CLI 2:",
         f"```sh\n{wrapped(alarm.first_command)}\n```",
         text.reading,
         "## Likely causes",

@@ -36,6 +36,7 @@ from fargate_workers.cloudformation.pseudo_parameters import (
 from fargate_workers.cloudformation.qualified_name import qualified_name, qualify
 from fargate_workers.cloudformation.service_queue import ServiceQueue, dead_letter_queue, service_queue
 from fargate_workers.cloudformation.service_role import ServiceRole, service_role
+from fargate_workers.cloudformation.time_zone import check_time_zone
 from fargate_workers.cloudformation.tokens import TOKEN, has_token
 from fargate_workers.cloudformation.unique_name import unique_name
 
@@ -57,6 +58,7 @@ __all__ = [
     "arn",
     "check_cluster",
     "check_place",
+    "check_time_zone",
     "dead_letter_queue",
     "environment_of",
     "event_rule",

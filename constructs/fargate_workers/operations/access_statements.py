@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fargate_workers.cloudformation import allow, arn
+from fargate_workers.tasks import ObjectCreatedTask, TaskConstruct
 from fargate_workers.workers import QueueWorker
 
 #: What AWS narrows to no resource, or what is asked before a resource is known.
@@ -43,7 +44,10 @@ class Operated:
         dead_letter_queues: Their dead-letter queues.
         keys: Customer-managed keys of either.
         topics: Topics that alarms notify.
+        topic_keys: Customer-managed keys of these.
         roles: The roles of tasks.
+        rules: Rules that start tasks.
+        buckets: The buckets of their objects.
         functions: Redrive functions.
         tables: Tables of claims.
     """
@@ -56,19 +60,31 @@ class Operated:
     dead_letter_queues: Sequence[str]
     keys: Sequence[str]
     topics: Sequence[str]
+    topic_keys: Sequence[str]
     roles: Sequence[str]
+    rules: Sequence[str]
+    buckets: Sequence[str]
     functions: Sequence[str]
     tables: Sequence[str]
 
 
-def operated(workers: Sequence[QueueWorker], *, functions: Sequence[str], tables: Sequence[str]) -> Operated:
-    """What belongs to workers.
+def operated(
+    workers: Sequence[QueueWorker],
+    *,
+    functions: Sequence[str],
+    tables: Sequence[str],
+    tasks: Sequence[TaskConstruct],
+) -> Operated:
+    """What belongs to workers and tasks.
 
     Args:
         workers: The workers, each with a queue.
         functions: The ARNs of redrive functions.
         tables: The ARNs of tables of claims.
+        tasks: Tasks that are started by hand.
     """
+    alerts = list(dict.fromkeys(worker.alerts for worker in workers if worker.alerts is not None))
+    of_objects = [task for task in tasks if isinstance(task, ObjectCreatedTask)]
     clusters = dict.fromkeys(worker.cluster.cluster_name for worker in workers)
     return Operated(
         services=[arn("ecs", f"service/{worker.cluster.cluster_name}/{worker.service_name}") for worker in workers],
@@ -81,8 +97,13 @@ def operated(workers: Sequence[QueueWorker], *, functions: Sequence[str], tables
         queues=[worker.worker_queue.queue_arn for worker in workers],
         dead_letter_queues=[worker.worker_queue.dead_letter_queue_arn for worker in workers],
         keys=list(dict.fromkeys(key for worker in workers for key in worker.worker_queue.key_arns)),
-        topics=list(dict.fromkeys(worker.alerts.topic_arn for worker in workers if worker.alerts is not None)),
-        roles=[role.role_arn for worker in workers for role in (worker.task.task_role, worker.task.execution_role)],
+        topics=[each.topic_arn for each in alerts],
+        topic_keys=[key.key_arn for each in alerts if (key := each.key or each.topic.master_key) is not None],
+        roles=[
+            role.role_arn for each in (*workers, *tasks) for role in (each.task.task_role, each.task.execution_role)
+        ],
+        rules=[task.rule.attr_arn for task in of_objects],
+        buckets=list(dict.fromkeys(task.bucket.bucket_arn for task in of_objects)),
         functions=functions,
         tables=tables,
     )
@@ -138,6 +159,16 @@ def changing(operated: Operated) -> list[Mapping[str, Any]]:
             conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
         ),
     ]
+    if operated.topics:
+        statements.append(allow(["sns:Publish"], *operated.topics))
+    if operated.topic_keys:
+        statements.append(allow(["kms:Decrypt", "kms:GenerateDataKey"], *operated.topic_keys))
+    if operated.rules:
+        # By its versions an object is found without being read.
+        statements += [
+            allow(["events:DescribeRule", "events:ListTargetsByRule"], *operated.rules),
+            allow(["s3:ListBucketVersions"], *operated.buckets),
+        ]
     if operated.functions:
         statements.append(allow(["lambda:InvokeFunction"], *operated.functions))
     if operated.keys:
