@@ -389,10 +389,10 @@ TEXTS: dict[str, RunbookText] = {
         causes=(
             "The reason for the pause is gone, and nobody has resumed it.",
             "The reason is still there, and lasts longer than was thought.",
-            "Whoever paused it is asleep, on holiday or at another incident.",
+            "The person who paused it is asleep, on holiday or at another incident.",
         ),
         steps=(
-            "Ask whoever paused it, or whoever the reason names.",
+            "Ask the person who paused it, or the one that the reason names.",
             "Is the reason gone? `fargate-workers resume <environment> <worker>` gives it back its tasks and its "
             "scaling; watch it with `fargate-workers status <environment> <worker> --watch`.",
             "Is it still there? Pause it once more, with the end that it has now: `fargate-workers pause "

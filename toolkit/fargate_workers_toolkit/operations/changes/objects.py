@@ -41,7 +41,7 @@ class ObjectTask:
 
 @dataclass(frozen=True, kw_only=True)
 class S3Object:
-    """An object as S3's events describe it, but for the sequencer, which S3 tells nobody afterwards.
+    """An object as S3's events describe it, but for the sequencer, which S3 does not keep.
 
     Args:
         bucket: The name of its bucket.

@@ -13,7 +13,7 @@ from fargate_workers_toolkit.operations.errors import OperationsError
 
 #: The environment that `fargate-workers local up` deploys.
 LOCAL = "local"
-#: Environments in which every change is confirmed first, where their file says nothing about it.
+#: Environments in which every change is confirmed first, where their file lacks the key.
 PRODUCTION = frozenset({"prod", "production"})
 
 
