@@ -97,4 +97,4 @@ def _example(model: type[BaseModel], path: tuple[int | str, ...]) -> str:
     """An example of the value at `path`: of one element, when `path` ends inside an array."""
     names = [part for part in path if isinstance(part, str)]
     example = (_section(model, tuple(names[:-1])).model_fields[names[-1]].examples or [""])[0]
-    return json.dumps(example if len(names) == len(path) else example[0])
+    return json.dumps(example[0] if isinstance(path[-1], int) else example)
