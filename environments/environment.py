@@ -6,13 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_logs as logs
 from aws_cdk.region_info import Fact
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from environments.errors import EnvironmentFileError, explain, explain_syntax, suggestion
 from environments.placeholders import left_over
+from fargate_workers.alarms import MuteWindow
+from fargate_workers.errors import ConfigurationError
 from fargate_workers.stores import cache_node
 
 __all__ = ["Environment", "EnvironmentFileError", "load_environment", "load_environments"]
@@ -111,6 +113,48 @@ class QueueSystems(_Section):
     """A list on a Redis cache of its own: from 25 USD a month for two small nodes."""
 
 
+class Mute(_Section):
+    """A time in which alarms notify nobody. Those of scaling, of roll-backs and those that watch for silence go on."""
+
+    name: str = Field(examples=["NightlyLoadTest"])
+    """Its name, in PascalCase."""
+
+    minutes: int = Field(ge=1, le=15 * 24 * 60, examples=[60])
+    """How long it lasts."""
+
+    cron: str | None = Field(default=None, examples=["0 2 * * SUN"])
+    """When it begins, again and again: minute, hour, day of the month, month, day of the week."""
+
+    at: str | None = Field(default=None, examples=["2026-12-23T00:00"])
+    """When it begins, once; one of both is given."""
+
+    timezone: str = Field(default="UTC", examples=["Europe/Berlin"])
+    """The time zone of either."""
+
+    why: str = ""
+    """Why, for those who ask."""
+
+    alarms: Names = ()
+    """The alarms, by the titles of their runbooks; left out, all that may be muted."""
+
+    excluding: Names = ()
+    """Alarms that go on to notify."""
+
+    @property
+    def window(self) -> MuteWindow:
+        """The same for the constructs."""
+        values = self.model_dump(exclude={"minutes"})
+        return MuteWindow(**values, duration=Duration.minutes(self.minutes))
+
+    @model_validator(mode="after")
+    def _is_one_that_cloudwatch_takes(self) -> "Mute":
+        try:
+            _ = self.window
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
 class Removal(_Section):
     """Whether deleting a stack deletes its data: only when both keys allow it."""
 
@@ -137,6 +181,9 @@ class Environment(_Section):
         examples=["eu-west-1"]
     )
     """The AWS region. Final with the first deployment, as the account is: another region is another environment."""
+
+    production: bool | None = None
+    """Whether `fargate-workers` asks before it changes something; left out, it asks in `prod` and `production`."""
 
     architecture: Literal["arm64", "x86_64"] = "arm64"
     """The processor of every task; the image is built for it."""
@@ -190,6 +237,9 @@ class Environment(_Section):
     network: Network
     cache: Cache
     queue_systems: QueueSystems = QueueSystems()
+    mutes: tuple[Mute, ...] = Field(default=(), strict=False)
+    """Times in which alarms notify nobody; none without this section."""
+
     removal: Removal = Removal()
     tags: Mapping[str, str] = Field(default_factory=dict)
     """Put on every resource."""
@@ -215,6 +265,7 @@ class Environment(_Section):
             self._mistake_in_zones(),
             self._mistake_in_replica(),
             self._mistake_in_removal(),
+            self._mistake_in_mutes(),
             left_over(self.model_dump()),
         ):
             if mistake is not None:
@@ -242,6 +293,13 @@ class Environment(_Section):
     def _mistake_in_replica(self) -> str | None:
         if (self.replica_bucket_arn is None) != (self.replica_key_arn is None):
             return "replica_bucket_arn: needs replica_key_arn, and the other way round; give both or neither."
+        return None
+
+    def _mistake_in_mutes(self) -> str | None:
+        names = [mute.name for mute in self.mutes]
+        for name in names:
+            if names.count(name) > 1:
+                return f'mutes: "{name}" is there twice; give each its own name.'
         return None
 
     def _mistake_in_removal(self) -> str | None:

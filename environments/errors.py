@@ -5,7 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
-from typing import cast
+from typing import cast, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -86,7 +86,10 @@ def _how_to_write(model: type[BaseModel], path: tuple[int | str, ...]) -> str:
 
 def _section(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:
     for part in path:
-        model = cast("type[BaseModel]", model.model_fields[str(part)].annotation)
+        if isinstance(part, str):
+            found = model.model_fields[part].annotation
+            # Of an array of sections, the section.
+            model = cast("type[BaseModel]", get_args(found)[0] if get_args(found) else found)
     return model
 
 
@@ -94,4 +97,4 @@ def _example(model: type[BaseModel], path: tuple[int | str, ...]) -> str:
     """An example of the value at `path`: of one element, when `path` ends inside an array."""
     names = [part for part in path if isinstance(part, str)]
     example = (_section(model, tuple(names[:-1])).model_fields[names[-1]].examples or [""])[0]
-    return json.dumps(example if len(names) == len(path) else example[0])
+    return json.dumps(example[0] if isinstance(path[-1], int) else example)

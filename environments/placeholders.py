@@ -26,7 +26,7 @@ _INSTEAD = {
     "alert_emails": "an address that somebody reads",
 }
 # Free text, and what is no name by its type.
-_NO_NAMES = ("name", "account", "tags")
+_NO_NAMES = ("name", "account", "mutes", "tags")
 
 
 def is_nobodys(account: str) -> bool:

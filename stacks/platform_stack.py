@@ -12,7 +12,13 @@ class PlatformStack(Stack):
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
         super().__init__(scope, "Platform", tags=dict(environment.tags))
-        self.alerts = Alerts(self, "Alerts", emails=environment.alert_emails, removal_policy=environment.removal_policy)
+        self.alerts = Alerts(
+            self,
+            "Alerts",
+            emails=environment.alert_emails,
+            mute=[mute.window for mute in environment.mutes],
+            removal_policy=environment.removal_policy,
+        )
         self.cluster = WorkerCluster(
             self,
             "Cluster",

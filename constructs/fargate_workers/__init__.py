@@ -5,7 +5,7 @@ import os
 # Before the CDK starts its kernel: on Node 20, which works, it prints eleven lines of warning at every run.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
-from fargate_workers.alarms import Alerts, Subscription
+from fargate_workers.alarms import Alerts, MuteWindow, Subscription
 from fargate_workers.cloudformation import switch_on_event_bridge
 from fargate_workers.cluster import StoppedTasks, WorkerCluster, set_availability_zones
 from fargate_workers.compliance import (
@@ -37,6 +37,7 @@ __all__ = [
     "DeduplicationTable",
     "KafkaCluster",
     "KafkaTopic",
+    "MuteWindow",
     "ObjectCreatedTask",
     "OperatorAccess",
     "QueueFunction",

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 
 from fargate_workers_planner.arithmetic import Plan, plan
-from fargate_workers_planner.observing import MOST_WORKERS, History, histories, observe
+from fargate_workers_planner.observing import MOST_WORKERS, History, histories, observe, service_of
+from fargate_workers_planner.pauses import overdue_seconds
 from fargate_workers_planner.publishing import publish, publish_no_gap
 from fargate_workers_planner.settings import Worker, workers
 
@@ -47,37 +48,47 @@ def plan_for(all_workers: Sequence[Worker], *, now: datetime) -> None:
     Raises:
         PlanningFailed: Some workers could not be planned for; the message names them.
     """
-    until = now.replace(second=0, microsecond=0)
+    minute = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
     failures: dict[str, Exception] = {}
     for first in range(0, len(all_workers), MOST_WORKERS):
-        some = all_workers[first : first + MOST_WORKERS]
-        plans, failed = _plans(some, until=until)
-        minute, cloudwatch = until - timedelta(minutes=1), client("cloudwatch")
-        publish(plans, minute=minute, cloudwatch=cloudwatch)
-        publish_no_gap(failed, minute=minute, cloudwatch=cloudwatch)
-        failures |= failed
+        seen, cloudwatch = _look_at(all_workers[first : first + MOST_WORKERS], now=now), client("cloudwatch")
+        publish(seen.plans, overdue=seen.overdue, minute=minute, cloudwatch=cloudwatch)
+        publish_no_gap(seen.failures, minute=minute, cloudwatch=cloudwatch)
+        failures |= seen.failures
     if failures:
         raise PlanningFailed(" ".join(f"{worker}: {failure}" for worker, failure in failures.items()))
 
 
-def _plans(some: Sequence[Worker], *, until: datetime) -> tuple[dict[str, Plan], dict[str, Exception]]:
-    """The plans, and why there is none, by worker."""
-    plans: dict[str, Plan] = {}
-    failures: dict[str, Exception] = {}
+@dataclass(frozen=True)
+class _Seen:
+    """The plans, the seconds for which pauses have lasted too long, and why there is no plan, by worker."""
+
+    plans: dict[str, Plan] = field(default_factory=dict[str, Plan])
+    overdue: dict[str, float] = field(default_factory=dict[str, float])
+    failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
+
+
+def _look_at(some: Sequence[Worker], *, now: datetime) -> _Seen:
+    seen = _Seen()
     try:
-        known = histories(some, until=until, cloudwatch=client("cloudwatch"))
+        known = histories(some, until=now.replace(second=0, microsecond=0), cloudwatch=client("cloudwatch"))
     except Exception as failure:
-        return {}, {worker.worker: failure for worker in some}
+        seen.failures.update({worker.worker: failure for worker in some})
+        return seen
     for worker, history in zip(some, known, strict=True):
         try:
-            plans[worker.worker] = _plan(worker, history)
+            service = service_of(worker, ecs=client("ecs"))
+            tags = {tag["key"]: tag["value"] for tag in service.get("tags", ())}
+            if (seconds := overdue_seconds(tags, now=now.timestamp())) is not None:
+                seen.overdue[worker.worker] = seconds
+            seen.plans[worker.worker] = _plan(worker, history, service)
         except Exception as failure:
-            failures[worker.worker] = failure
-    return plans, failures
+            seen.failures[worker.worker] = failure
+    return seen
 
 
-def _plan(worker: Worker, history: History) -> Plan:
-    seen = observe(worker, history, sqs=client("sqs"), ecs=client("ecs"))
+def _plan(worker: Worker, history: History, service: Mapping[str, Any]) -> Plan:
+    seen = observe(worker, history, service, sqs=client("sqs"))
     planned = worker.source.settle(plan(worker.policy, seen), worker.policy, seen, history.found)
     if planned.reason != "steady":
         counts = {name: getattr(seen, name) for name in ("visible", "in_flight", "desired", "running", "oldest_age")}

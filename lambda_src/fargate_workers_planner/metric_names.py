@@ -6,3 +6,5 @@ RUNTIME_NAMESPACE = "FargateWorkers"
 SOURCES_NAMESPACE = "FargateWorkers/Sources"
 #: What the planner publishes.
 PLANNER_NAMESPACE = "FargateWorkers/Scaling"
+#: Among it: seconds for which a paused worker stays paused beyond what was meant. Nothing of a worker that is not.
+PAUSE_OVERDUE = "PauseOverdue"

@@ -58,24 +58,37 @@ def _read(
     return {number: {name: found[f"{name}{number}"] for name in each} for number, each in metrics.items()}
 
 
-def observe(worker: Worker, history: History, *, sqs: Any, ecs: Any) -> Observation:
+def service_of(worker: Worker, *, ecs: Any) -> Mapping[str, Any]:
+    """The ECS service of one worker, with its tags.
+
+    Args:
+        worker: The worker.
+        ecs: The client of ECS.
+
+    Raises:
+        LookupError: The cluster has no such service.
+        botocore.exceptions.ClientError: AWS refuses a request.
+    """
+    services = ecs.describe_services(cluster=worker.cluster, services=[worker.service], include=["TAGS"])["services"]
+    if not services:
+        raise LookupError(f"The cluster {worker.cluster} has no service {worker.service}.")
+    return services[0]
+
+
+def observe(worker: Worker, history: History, service: Mapping[str, Any], *, sqs: Any) -> Observation:
     """The live counts and the history of one worker.
 
     Args:
         worker: The worker.
         history: Its last minutes.
+        service: Its ECS service.
         sqs: The client of SQS.
-        ecs: The client of ECS.
 
     Raises:
-        LookupError: The cluster has no such service, or nothing is known of its source.
+        LookupError: Nothing is known of its source.
         botocore.exceptions.ClientError: AWS refuses a request.
     """
     source = worker.source.look(history.found, sqs=sqs)
-    services = ecs.describe_services(cluster=worker.cluster, services=[worker.service])["services"]
-    if not services:
-        raise LookupError(f"The cluster {worker.cluster} has no service {worker.service}.")
-    service = services[0]
     running = _counted(service)
     visible, in_flight = source.visible, source.in_flight
     if in_flight is None:

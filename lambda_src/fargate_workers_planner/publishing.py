@@ -5,18 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from fargate_workers_planner.arithmetic import Plan
-from fargate_workers_planner.metric_names import PLANNER_NAMESPACE
+from fargate_workers_planner.metric_names import PAUSE_OVERDUE, PLANNER_NAMESPACE
 
 
-def publish(plans: Mapping[str, Plan], *, minute: datetime, cloudwatch: Any) -> None:
-    """Publish the plans of all workers in one call.
+def publish(plans: Mapping[str, Plan], *, overdue: Mapping[str, float], minute: datetime, cloudwatch: Any) -> None:
+    """Publish the plans of all workers, and how long the paused ones stay paused, in one call.
 
     Args:
         plans: The plans by the workers' qualified names.
+        overdue: Seconds for which a pause has lasted too long, by the names of the paused workers.
         minute: The minute that has just ended, with which they are stamped: alarms look at whole minutes.
         cloudwatch: CloudWatch's client.
     """
     data = [datum for worker, plan in plans.items() for datum in _data(worker, plan, minute)]
+    data += [_datum(worker, PAUSE_OVERDUE, seconds, "Seconds", minute) for worker, seconds in overdue.items()]
     if data:
         cloudwatch.put_metric_data(Namespace=PLANNER_NAMESPACE, MetricData=data)
 

@@ -73,10 +73,27 @@ def report(queue: Queue, task: dict[str, Any]) -> Report:
     return result
 
 
-def _start(request: Request, task: dict[str, Any], sqs: Any) -> Report:
+def refuse_while_moving(request: Request, sqs: Any) -> None:
+    """Refuse a request while SQS moves the letters of its queue by itself.
+
+    Args:
+        request: The request.
+        sqs: The client of SQS.
+
+    Raises:
+        Refused: A redrive runs already.
+    """
+    _refuse_second(request.queue, last_task(request.queue, sqs))
+
+
+def _refuse_second(queue: Queue, task: dict[str, Any]) -> None:
     if task["Status"] in ACTIVE:
         moved = task.get("ApproximateNumberOfMessagesMoved", 0)
-        raise Refused(f"A redrive of {request.queue.name} is running ({moved} moved so far); wait for it or cancel it.")
+        raise Refused(f"A redrive of {queue.name} is running ({moved} moved so far); wait for it or cancel it.")
+
+
+def _start(request: Request, task: dict[str, Any], sqs: Any) -> Report:
+    _refuse_second(request.queue, task)
     sqs.start_message_move_task(
         SourceArn=request.queue.dead_letter_queue_arn,
         # Named, because a worker puts poison here itself and SQS then does not know where a message came from.

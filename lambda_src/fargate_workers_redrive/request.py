@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from fargate_workers_redrive.where import Filter, FilterError
+
 Action = Literal["start", "status", "cancel"]
 
 ACTIONS = ("start", "status", "cancel")
-FIELDS = ("action", "queue", "messages_per_second")
+FIELDS = ("action", "queue", "messages_per_second", "where")
 MAX_MESSAGES_PER_SECOND = 500  # SQS's own limit
 
 
@@ -38,11 +40,13 @@ class Request:
         action: "start", "status" or "cancel".
         queue: The queue.
         messages_per_second: The rate of a redrive.
+        where: The filter that chooses letters. None: all of them, by SQS itself.
     """
 
     action: Action
     queue: Queue
     messages_per_second: int
+    where: Filter | None = None
 
 
 def parse(event: object, queues: Mapping[str, Queue], *, messages_per_second: int) -> Request:
@@ -67,7 +71,21 @@ def parse(event: object, queues: Mapping[str, Queue], *, messages_per_second: in
     rate = fields.get("messages_per_second", messages_per_second)
     if type(rate) is not int or not 1 <= rate <= MAX_MESSAGES_PER_SECOND:
         raise Refused(f"messages_per_second is {rate!r}; use a whole number from 1 to {MAX_MESSAGES_PER_SECOND}.")
-    return Request(action, _queue(fields.get("queue"), queues), rate)
+    where = _filter(fields.get("where"))
+    if where is not None and action != "start":
+        raise Refused(f'A filter belongs to "start"; leave `where` out of {action!r}.')
+    return Request(action, _queue(fields.get("queue"), queues), rate, where)
+
+
+def _filter(text: object) -> Filter | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise Refused(f"where is {text!r}; write a filter, such as 'reason == \"schema*\"'.")
+    try:
+        return Filter.parse(text)
+    except FilterError as error:
+        raise Refused(f"where, {error}") from error
 
 
 def _queue(name: object, queues: Mapping[str, Queue]) -> Queue:

@@ -405,3 +405,45 @@ def test_the_schema_asks_for_what_a_file_must_have() -> None:
     assert written["required"] == ["account", "region", "network", "cache"]
     assert written["additionalProperties"] is False
     assert "name" not in written["properties"]
+
+
+NIGHT = """
+[[mutes]]
+name = "Nightly"
+cron = "0 2 * * *"
+timezone = "Europe/Berlin"
+minutes = 60
+excluding = ["DeadLetters"]
+"""
+
+
+def test_a_mute_is_a_window_of_the_constructs(folder: Path) -> None:
+    (mute,) = load(folder, SMALLEST + NIGHT).mutes
+
+    assert mute.window.schedule == {
+        "expression": "cron(0 2 * * *)",
+        "duration": "PT60M",
+        "timezone": "Europe/Berlin",
+    }
+    assert mute.window.excluding == ("DeadLetters",)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (NIGHT.replace("60", "0"), "mutes.0.minutes: 0 is wrong"),
+        (NIGHT.replace("minutes = 60", ""), "mutes.0.minutes: is missing; write, for example, minutes = 60."),
+        (NIGHT.replace("cron", "corn"), 'mutes.0.corn: unknown key. Did you mean "cron"?'),
+        (
+            NIGHT.replace("0 2", "0 25"),
+            "mutes.0: The mute window 'Nightly' begins by '0 25 * * *', whose hour is '25';",
+        ),
+        (NIGHT.replace("Berlin", "Berlni"), "mutes.0: The mute window 'Nightly': timezone is 'Europe/Berlni'"),
+        (NIGHT + NIGHT, 'mutes: "Nightly" is there twice; give each its own name.'),
+    ],
+)
+def test_a_mistake_in_a_mute_is_one_sentence_with_its_place(folder: Path, text: str, sentence: str) -> None:
+    said = refusal(folder, SMALLEST + text)
+
+    assert said.startswith(f"environments/dev.toml: {sentence}")
+    assert "\n" not in said

@@ -44,6 +44,7 @@ STAYS = {
 OTHERS: dict[str, Any] = {
     "architecture": "x86_64",
     "container_insights": False,
+    "production": True,
     "reserve_concurrency": True,
     "log_retention_days": 90,
     "min_tasks": 2,
@@ -51,6 +52,7 @@ OTHERS: dict[str, Any] = {
     "pacing": "latency",
     "spot_from": 2,
     "alert_emails": ("a@acme.com", "b@acme.com"),
+    "mutes": ({"name": "Nightly", "cron": "0 2 * * *", "minutes": 60},),
     "access_log_bucket": None,
     "replica_bucket_arn": None,
     "replica_key_arn": None,

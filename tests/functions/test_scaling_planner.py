@@ -91,7 +91,7 @@ class Aws:
         self.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes}, asked)
 
     def runs(self, worker: dict[str, Any], *services: dict[str, Any]) -> None:
-        asked = {"cluster": worker["cluster"], "services": [worker["service"]]}
+        asked = {"cluster": worker["cluster"], "services": [worker["service"]], "include": ["TAGS"]}
         self.stubs["ecs"].add_response("describe_services", {"services": list(services)}, asked)
 
     def takes_the_plans(self) -> None:
@@ -301,6 +301,7 @@ NO_GAP = {("Orders", "CapacityGap"): 0, ("Orders", "CapacityGapIn"): 0}
 
 def test_one_workers_missing_queue_does_not_stop_the_others_but_is_raised_at_the_end(aws: Aws) -> None:
     aws.knows()
+    aws.runs(ORDERS, {"desiredCount": 1, "runningCount": 1})
     aws.stubs["sqs"].add_client_error("get_queue_attributes", "AWS.SimpleQueueService.NonExistentQueue")
     aws.has(IMPORTS)
     aws.takes_the_plans()
@@ -315,7 +316,6 @@ def test_one_workers_missing_queue_does_not_stop_the_others_but_is_raised_at_the
 
 def test_a_service_that_is_gone_has_no_plan_and_no_gap(aws: Aws) -> None:
     aws.knows()
-    aws.queues(ORDERS, visible=0, in_flight=0)
     aws.runs(ORDERS)
     aws.takes_the_plans()
 
@@ -407,3 +407,47 @@ def test_a_setting_that_nobody_knows_is_refused() -> None:
 def test_an_event_without_workers_says_what_to_use_instead() -> None:
     with pytest.raises(ValueError, match=r'no "workers"; .* use the Input of the rule'):
         workers({"time": "2026-01-02T03:04:00Z"})
+
+
+def paused(at: str, until: str | None = None) -> list[dict[str, str]]:
+    noted = {"fargate-workers:paused-at": at} | ({} if until is None else {"fargate-workers:paused-until": until})
+    return [{"key": key, "value": value} for key, value in noted.items()]
+
+
+@pytest.mark.parametrize(
+    ("tags", "seconds"),
+    [
+        ([], None),
+        (paused("2026-01-02T01:00:00Z", "2026-01-02T03:00:00Z"), 245),
+        (paused("2026-01-02T01:00:00Z", "2026-01-02T04:00:00Z"), 0),
+        (paused("2026-01-02T01:00:00Z"), 0),
+        (paused("2026-01-01T03:04:00Z"), 5),
+        (paused("by hand"), None),
+    ],
+    ids=["not paused", "past its end", "before its end", "without an end", "for more than a day", "unreadable"],
+)
+def test_a_pause_that_lasts_longer_than_it_was_meant_to_is_published(
+    aws: Aws, tags: list[dict[str, str]], seconds: float | None
+) -> None:
+    aws.knows(series("sent0", [0.0] * HISTORY))
+    aws.queues(ORDERS, visible=0, in_flight=0)
+    aws.runs(ORDERS, {"desiredCount": 0, "runningCount": 0, "tags": tags})
+    aws.takes_the_plans()
+
+    plan_for(ORDERS)
+
+    assert aws.published.get(("Orders", "PauseOverdue")) == seconds
+
+
+def test_a_pause_is_published_even_where_nothing_is_known_of_the_source(aws: Aws) -> None:
+    aws.knows(series("sent0", [0.0] * HISTORY))
+    aws.runs(ORDERS, {"desiredCount": 0, "runningCount": 0, "tags": paused("2026-01-02T01:00:00Z")})
+    aws.stubs["sqs"].add_client_error("get_queue_attributes", "QueueDoesNotExist")
+    aws.takes_the_plans()
+    aws.takes_the_plans()
+
+    with pytest.raises(edge.PlanningFailed, match="Orders"):
+        plan_for(ORDERS)
+
+    assert aws.published["Orders", "PauseOverdue"] == 0
+    assert aws.published["Orders", "CapacityGap"] == 0

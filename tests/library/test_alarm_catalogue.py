@@ -84,11 +84,36 @@ def test_a_worker_has_the_whole_catalogue() -> None:
         "AtMaxCapacity",
         "OutcomesGivenUp",
         "ScalingMetricMissing",
+        "PausedTooLong",
     }
 
 
 def test_a_worker_that_may_sleep_is_allowed_a_silent_queue() -> None:
     assert "ScalingMetricMissing" not in worker(min_tasks=0)
+
+
+def test_the_planner_sees_how_long_a_worker_is_paused() -> None:
+    alarm = worker(planned=True)["PausedTooLong"]
+
+    (metric,) = alarm.metrics.values()
+    assert (metric.namespace, metric.name) == ("FargateWorkers/Scaling", "PauseOverdue")
+    assert metric.dimensions == {"Worker": "Shop/Orders"}
+    assert (alarm.comparison, alarm.threshold, alarm.missing_data) == (">", 0, "notBreaching")
+
+
+def test_without_a_planner_a_day_in_which_work_waits_and_no_task_runs_is_a_pause_that_is_too_long() -> None:
+    alarm = worker(min_tasks=0)["PausedTooLong"]
+
+    assert alarm.period * alarm.evaluation_periods == 86_400
+    assert breaches(alarm, {"visible": [5, 5, 0], "running": [None, 2, None]}) == [True, False, False]
+
+
+def test_an_outbox_is_late_after_minutes_and_parked_at_once() -> None:
+    late, parked = catalogue.outbox_alarms(qualified_name="Shop/Orders", log_group_name="orders-logs")
+
+    assert (late.threshold, late.datapoints_to_alarm, late.evaluation_periods) == (300, 3, 5)
+    assert (parked.comparison, parked.threshold, parked.evaluation_periods) == (">=", 1, 1)
+    assert {metric.statistic for each in (late, parked) for metric in each.metrics.values()} == {"Maximum"}
 
 
 def test_a_worker_of_fixed_size_is_always_at_its_maximum_and_that_is_no_news() -> None:
@@ -228,7 +253,7 @@ def test_every_alarm_that_silence_raises_says_that_a_first_deployment_raises_it(
     silent = [alarm for alarm in alarms if alarm.missing_data == "breaching"]
 
     assert {alarm.id for alarm in silent} == {"NoTaskRunning", "ScalingMetricMissing", "RunMissed", "PlannerSilent"}
-    assert all("After the first deployment" in alarm.describe("Shop/Orders") for alarm in silent)
+    assert all("After the first deployment" in alarm.describe("Shop/Orders", environment="Shop") for alarm in silent)
 
 
 def test_every_log_is_named_by_its_own_name() -> None:

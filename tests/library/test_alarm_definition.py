@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fargate_workers.alarms.alarm_definition import MAX_DESCRIPTION, AlarmDefinition, Metric
+from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
 
 DEPTH = Metric(namespace="AWS/SQS", name="ApproximateNumberOfMessagesVisible", dimensions={"QueueName": "orders"})
 
@@ -37,26 +37,36 @@ def test_the_runbook_is_named_for_the_alarm() -> None:
 
 
 def test_the_description_says_whose_trouble_it_is_what_it_means_what_to_type_and_where_to_read_on() -> None:
-    assert definition().describe("Orders", runbooks="https://wiki.example.com/runbooks") == (
-        "Orders: there are dead letters.\n"
+    alarm = definition(operation="dead-letters list {environment} {worker}")
+
+    assert alarm.describe("prod-Shop/Orders", environment="prod", runbooks="https://wiki.example.com/runbooks") == (
+        "prod-Shop/Orders: there are dead letters.\n"
         "Messages were given up.\n"
-        "First: aws sqs list-queues\n"
+        "First: fargate-workers dead-letters list prod Orders\n"
+        "Or: aws sqs list-queues\n"
         "Runbook: https://wiki.example.com/runbooks/dead-letters.md"
     )
 
 
 def test_a_name_that_only_cloudformation_knows_counts_with_the_length_it_may_have() -> None:
-    token = "${Token[TOKEN.1234]}"
-    short_enough = definition(first_command=f"aws sqs get-queue-url --queue-name {token}", meaning="x" * 800)
-    fuller = definition(first_command=f"aws sqs get-queue-url --queue-name {token}", meaning="x" * 860)
-    too_long = definition(first_command=f"aws sqs get-queue-url --queue-name {token}", symptom="x" * 960)
+    command = "aws sqs get-queue-url --queue-name ${Token[TOKEN.1234]}"
+    whole = definition(first_command=command, meaning="x" * 700).describe("Orders", environment="prod")
+    without_meaning = definition(first_command=command, meaning="x" * 860).describe("Orders", environment="prod")
+    shortest = definition(first_command=command, symptom="y" * 860).describe("Orders", environment="prod")
+    too_long = definition(first_command=command, symptom="y" * 960)
 
-    assert len(short_enough.describe("Orders")) < MAX_DESCRIPTION
-    assert "x" * 800 in short_enough.describe("Orders")
-    assert "x" not in fuller.describe("Orders").replace("index", "")
-    assert len(too_long.symptom) < MAX_DESCRIPTION
+    assert "x" * 700 in whole
+    assert "xx" not in without_meaning
+    assert f"Or: {command}" in without_meaning
+    assert "First: fargate-workers doctor prod\nRunbook: " in shortest
     with pytest.raises(ValueError, match=r"may become 1\d\d\d characters long; CloudWatch takes 1024"):
-        too_long.describe("Orders")
+        too_long.describe("Orders", environment="prod")
+
+
+def test_a_name_with_a_blank_is_typed_in_quotes() -> None:
+    alarm = definition(operation="status {environment} {worker}")
+
+    assert alarm.begin_with(environment="prod", worker="Apply orders") == "fargate-workers status prod 'Apply orders'"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +76,7 @@ def test_a_name_that_only_cloudformation_knows_counts_with_the_length_it_may_hav
         ({"symptom": " "}, "has no symptom; say it in one sentence"),
         ({"meaning": ""}, "has no meaning"),
         ({"first_command": ""}, "has no first_command"),
+        ({"operation": ""}, "has no operation"),
         ({"metrics": {}}, "watches no metric; name at least one"),
         ({"metrics": {"a": DEPTH, "b": DEPTH}}, "has 2 metrics and no expression; say how they combine"),
         ({"expression": "other > 1"}, "has a metric 'depth' which its expression never uses"),

@@ -223,7 +223,9 @@ def test_an_alarm_tells_when_it_is_raised_and_when_it_is_over(ours: dict[str, di
 
     assert alarm["AlarmActions"] == alarm["OKActions"]
     assert "Topic" in json.dumps(alarm["AlarmActions"])
-    assert alarm["AlarmDescription"] == "Orders: s.\nm.\nFirst: c\nRunbook: docs/runbooks/plain.md"
+    assert alarm["AlarmDescription"] == (
+        "Orders: s.\nm.\nFirst: fargate-workers doctor Ours\nOr: c\nRunbook: docs/runbooks/plain.md"
+    )
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/SQS", "Depth", "Maximum")
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (60, 1, "notBreaching")

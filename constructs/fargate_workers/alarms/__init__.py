@@ -20,6 +20,7 @@ from fargate_workers.alarms.catalogue import (
     observed_metric,
     observer_alarms,
     of_quiet_groups,
+    outbox_alarms,
     queue_attributes_command,
     queue_function_alarms,
     queue_metric,
@@ -35,6 +36,7 @@ from fargate_workers.alarms.catalogue import (
     worker_alarms,
 )
 from fargate_workers.alarms.metric_queries import dimensions, metric_queries
+from fargate_workers.alarms.mutes import MuteWindow
 
 __all__ = [
     "RUNBOOKS",
@@ -42,6 +44,7 @@ __all__ = [
     "AlarmDefinition",
     "Alerts",
     "Metric",
+    "MuteWindow",
     "Subscription",
     "add_alarm",
     "cache_command",
@@ -58,6 +61,7 @@ __all__ = [
     "observed_metric",
     "observer_alarms",
     "of_quiet_groups",
+    "outbox_alarms",
     "queue_attributes_command",
     "queue_function_alarms",
     "queue_metric",

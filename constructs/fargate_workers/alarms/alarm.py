@@ -8,6 +8,7 @@ from constructs import Construct
 
 from fargate_workers.alarms.alarm_definition import LONGEST_NAME, RUNBOOKS, AlarmDefinition, Comparison
 from fargate_workers.alarms.metric_queries import dimensions, metric_queries
+from fargate_workers.alarms.mutes import MuteRules
 from fargate_workers.cloudformation import environment_of, ownership_tags
 
 _OPERATORS: Mapping[Comparison, str] = {
@@ -31,6 +32,11 @@ class AlarmActions(Protocol):
         """The folder or address of the runbooks, to which the alarm's text refers."""
         ...
 
+    @property
+    def mutes(self) -> MuteRules | None:
+        """The rules by which alarms are muted at times; None where none ever is."""
+        ...
+
 
 def add_alarm(
     scope: Construct,
@@ -48,6 +54,7 @@ def add_alarm(
     without one it is the stack's own. Tags name both, and the definition.
     """
     actions = None if alerts is None else [alerts.topic_arn]
+    environment = environment or environment_of(scope)
     only = queries = None
     if definition.expression is None:
         only = next(iter(definition.metrics.values()))
@@ -55,10 +62,10 @@ def add_alarm(
         queries = metric_queries(
             definition.metrics, definition.expression, period=definition.period, label=definition.symptom
         )
-    return cloudwatch.CfnAlarm(
+    alarm = cloudwatch.CfnAlarm(
         scope,
         definition.id,
-        alarm_description=describe(definition, subject=subject, alerts=alerts),
+        alarm_description=describe(definition, subject=subject, environment=environment, alerts=alerts),
         namespace=None if only is None else only.namespace,
         metric_name=None if only is None else only.name,
         dimensions=None if only is None else dimensions(only),
@@ -72,14 +79,20 @@ def add_alarm(
         treat_missing_data=definition.missing_data,
         alarm_actions=actions,
         ok_actions=actions,
-        tags=ownership_tags(environment=environment or environment_of(scope), name=subject, role=definition.id),
+        tags=ownership_tags(environment=environment, name=subject, role=definition.id),
     )
+    if alerts is not None and alerts.mutes is not None:
+        alerts.mutes.cover(alarm, definition, subject=subject)
+    return alarm
 
 
-def describe(definition: AlarmDefinition, *, subject: str, alerts: AlarmActions | None) -> str:
-    """The text of the alarm that `add_alarm` makes of the same three."""
+def describe(definition: AlarmDefinition, *, subject: str, environment: str, alerts: AlarmActions | None) -> str:
+    """The text of the alarm that `add_alarm` makes of the same four."""
     # What CloudFormation names has the stack's name, the constructs' ids and what it makes up.
     longest_name = min(255, max(LONGEST_NAME, len(subject) + 50))
     return definition.describe(
-        subject, runbooks=RUNBOOKS if alerts is None else alerts.runbooks, longest_name=longest_name
+        subject,
+        environment=environment,
+        runbooks=RUNBOOKS if alerts is None else alerts.runbooks,
+        longest_name=longest_name,
     )

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Literal
 
 from fargate_workers.cloudformation import TOKEN, has_token
@@ -49,8 +50,11 @@ class AlarmDefinition:
     """An alarm as a value: the metrics, the threshold, and the text for the person on call.
 
     `id` is the construct id and names the runbook: `DeadLetters` is explained in `dead-letters.md`.
+    `operation` is the subcommand of fargate-workers to begin with, in which {environment} and {worker} stand for the
+    subject's; `first_command` is what AWS CLI 2 shows instead of it.
     `then` is a command for later and when it is right, if there is one for all cases: "Run it now: aws ...".
     Several metrics need an `expression` over their keys. Silence is no alarm unless `missing_data` says "breaching".
+    `rolls_back`: it stops deployments and rolls them back.
     Raises ConfigurationError when CloudWatch would refuse the alarm or the text is incomplete.
     """
 
@@ -59,6 +63,7 @@ class AlarmDefinition:
     meaning: str
     first_command: str
     metrics: Mapping[str, Metric]
+    operation: str = "doctor {environment}"
     then: str | None = None
     expression: str | None = None
     comparison: Comparison = ">="
@@ -67,6 +72,7 @@ class AlarmDefinition:
     evaluation_periods: int = 1
     datapoints_to_alarm: int | None = None
     missing_data: MissingData = "notBreaching"
+    rolls_back: bool = False
 
     def __post_init__(self) -> None:
         for mistake in (self._mistake_in_text(), self._mistake_in_metrics(), self._mistake_in_periods()):
@@ -79,34 +85,60 @@ class AlarmDefinition:
         return re.sub(r"(?<!^)(?=[A-Z])", "-", self.id).lower() + ".md"
 
     @property
+    def never_muted(self) -> str | None:
+        """Why no mute may cover it; None where one may."""
+        if self.rolls_back:
+            return "it rolls deployments back"
+        return "it watches for silence" if self.missing_data == "breaching" else None
+
+    @property
     def explanation(self) -> str:
         """The meaning, and that silence is no news before there was anything else."""
         return self.meaning + (_AT_FIRST if self.missing_data == "breaching" else "")
 
-    def describe(self, subject: str, *, runbooks: str = RUNBOOKS, longest_name: int = LONGEST_NAME) -> str:
+    def begin_with(self, *, environment: str, worker: str) -> str:
+        """The command of an operator to begin with.
+
+        Args:
+            environment: The environment's name.
+            worker: The name of what the alarm is about, as people type it.
+        """
+        names = {"environment": _typed(environment), "worker": _typed(worker)}
+        return f"fargate-workers {self.operation.format(**names)}"
+
+    def describe(
+        self, subject: str, *, environment: str, runbooks: str = RUNBOOKS, longest_name: int = LONGEST_NAME
+    ) -> str:
         """The alarm's description for one `subject`: symptom, meaning, commands and runbook.
 
         What would not fit, with names of `longest_name` characters in the tokens' places, is left to the runbook:
-        the meaning first, then the second command.
+        the meaning first, then the command for later, then that of AWS CLI 2.
         """
         head = f"{_in_short(subject)}: {self.symptom}"
-        commands = [f"First: {self.first_command}", *([self.then] if self.then else [])]
+        first = f"First: {self.begin_with(environment=environment, worker=subject.rpartition('/')[2])}"
+        instead = f"Or: {self.first_command}"
+        then = [self.then] if self.then else []
         page = f"Runbook: {runbooks}/{self.runbook}"
         longest = 0
-        for lines in ([head, self.explanation, *commands, page], [head, *commands, page], [head, commands[0], page]):
+        for lines in (
+            [head, self.explanation, first, instead, *then, page],
+            [head, first, instead, *then, page],
+            [head, first, instead, page],
+            [head, first, page],
+        ):
             text = "\n".join(lines)
             longest = len(TOKEN.sub("n" * longest_name, text))
             if longest <= MAX_DESCRIPTION:
                 return text
         raise ConfigurationError(
             f"The description of the alarm {self.id!r} for {_in_short(subject)} may become {longest} characters long; "
-            f"CloudWatch takes {MAX_DESCRIPTION}: shorten its symptom or its first command."
+            f"CloudWatch takes {MAX_DESCRIPTION}: shorten its symptom or its operation."
         )
 
     def _mistake_in_text(self) -> str | None:
         if not re.fullmatch(r"([A-Z][a-z0-9]+)+", self.id):
             return "names no runbook; use words in PascalCase, such as 'DeadLetters'."
-        for field in ("symptom", "meaning", "first_command"):
+        for field in ("symptom", "meaning", "first_command", "operation"):
             if not getattr(self, field).strip():
                 return f"has no {field}; say it in one sentence."
         return None
@@ -138,6 +170,11 @@ class AlarmDefinition:
         if not math.isfinite(self.threshold):
             return f"has the threshold {self.threshold}; use a finite number."
         return None
+
+
+def _typed(name: str) -> str:
+    """A name as a shell takes it; a placeholder and what only a deployment knows stay as they are."""
+    return name if has_token(name) or re.fullmatch("<[a-z]+>", name) else quote(name)
 
 
 def _in_short(subject: str) -> str:

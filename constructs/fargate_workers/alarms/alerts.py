@@ -14,6 +14,7 @@ from constructs import Construct
 from fargate_workers.alarms.alarm import add_alarm
 from fargate_workers.alarms.alarm_definition import RUNBOOKS
 from fargate_workers.alarms.catalogue import undelivered_events_alarm
+from fargate_workers.alarms.mutes import MuteRules, MuteWindow
 from fargate_workers.cloudformation import (
     KEY_WAY_OUT,
     ServiceQueue,
@@ -69,6 +70,7 @@ class Alerts(Construct):
         key: A customer-managed key for the new topic, whose policy is changed to let both services use it, or printed
             likewise. Defaults to a new key.
         runbooks: The folder or address of the runbooks, written into every alarm. Defaults to "docs/runbooks".
+        mute: Windows in which alarms notify nobody. Defaults to none.
         removal_policy: What happens to key and queues when they leave the stack. They hold unread messages. Defaults
             to RETAIN_ON_UPDATE_OR_DELETE: they are retained, except by a first deployment that fails.
 
@@ -79,10 +81,11 @@ class Alerts(Construct):
         undelivered: The queue for what could not be delivered.
         history: The queue that keeps every alert.
         alarms: The alarms, by the id of their definition.
+        mutes: The rules of the windows; None without one.
 
     Raises:
-        ConfigurationError: Both `topic` and `key` are given, the topic is of another account or region, or the key is
-            of another region.
+        ConfigurationError: Two windows have one name, both `topic` and `key` are given, the topic is of another account
+            or region, or the key is of another region.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Alerts(Construct):
         topic: sns.ITopic | None = None,
         key: kms.IKey | None = None,
         runbooks: str = RUNBOOKS,
+        mute: Sequence[MuteWindow] = (),
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     ) -> None:
         super().__init__(scope, id)
@@ -103,7 +107,10 @@ class Alerts(Construct):
             raise ConfigurationError(
                 f"Alerts {id!r} got both a topic and a key; a topic brings its own key, so drop `key`."
             )
+        if len({window.name for window in mute}) < len(mute):
+            raise ConfigurationError(f"Alerts {id!r} got two mute windows of one name; give each its own.")
         self.runbooks: str = runbooks
+        self.mutes: MuteRules | None = MuteRules(id, mute) if mute else None
         self.key: kms.IKey | None = None if topic is not None else self._key(key, removal_policy)
         self.topic: sns.ITopic = (
             cast("sns.ITopic", sns.Topic(self, "Topic", master_key=self.key)) if topic is None else topic

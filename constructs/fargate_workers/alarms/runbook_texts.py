@@ -383,6 +383,60 @@ TEXTS: dict[str, RunbookText] = {
         ),
         over="runningCount is 1 or more and stays there for five minutes.",
     ),
+    "PausedTooLong": RunbookText(
+        reading="The tags that begin with fargate-workers:paused name who paused it, why, when, and until when. "
+        "Without them it is not paused: see [NoTaskRunning](no-task-running.md).",
+        causes=(
+            "The reason for the pause is gone, and nobody has resumed it.",
+            "The reason is still there, and lasts longer than was thought.",
+            "The person who paused it is asleep, on holiday or at another incident.",
+        ),
+        steps=(
+            "Ask the person who paused it, or the one that the reason names.",
+            "Is the reason gone? `fargate-workers resume <environment> <worker>` gives it back its tasks and its "
+            "scaling; watch it with `fargate-workers status <environment> <worker> --watch`.",
+            "Is it still there? Pause it once more, with the end that it has now: `fargate-workers pause "
+            "<environment> <worker> --why <reason> --for 4h`. It keeps the numbers from before.",
+            "How long do messages live? `aws sqs get-queue-attributes --attribute-names MessageRetentionPeriod "
+            f"--queue-url {_URL.format('<queue>')}`. Raise it before the oldest one is deleted.",
+        ),
+        over="The worker is resumed, or its pause has an end that is still to come.",
+    ),
+    "OutboxTooOld": RunbookText(
+        reading="A line outbox_not_sent names the queue, and what SQS answered.",
+        causes=(
+            "The worker's role may not send to the queue, or not use its key: any worker relays any row.",
+            "The queue was deleted, or a row names the wrong one.",
+            "SQS or the network between task and SQS is down.",
+            "A message of the same FIFO group waits for its next try.",
+        ),
+        steps=(
+            "AccessDenied, or a KMS error: allow the worker sqs:SendMessage on the queue and the use of its key, with "
+            "`worker.allow([...], [...])`, and deploy.",
+            "NonExistentQueue: deploy the queue, or correct queue_url in the rows that name it.",
+            "No line at all? The tasks cannot reach the database, or none runs: see "
+            "[NoTaskRunning](no-task-running.md).",
+            "As the owner of the database: SELECT queue_url, count(*), min(created_at), max(tries) FROM message_outbox "
+            "WHERE parked_reason IS NULL GROUP BY 1.",
+        ),
+        over="OutboxOldest is below a minute. What waited is sent by itself, within five minutes of the correction.",
+    ),
+    "OutboxParked": RunbookText(
+        reading="A line outbox_parked has the row's id and SQS's code, such as InvalidMessageContents.",
+        causes=(
+            "The body has characters that SQS refuses, or is too large with its attributes.",
+            "The message has a group where its queue is not FIFO, or none where it is.",
+        ),
+        steps=(
+            "As the owner of the database: SELECT id, queue_url, parked_reason, body FROM message_outbox WHERE "
+            "parked_reason IS NOT NULL.",
+            "Correct the row and set parked_reason to NULL: the relay sends it within fifteen seconds. The messages "
+            "of its FIFO group that came after it were sent already.",
+            "A message that nobody needs any more: DELETE its row.",
+            "Correct what writes such messages, and deploy.",
+        ),
+        over="No row is parked. A worker that sleeps reports nothing, which ends the alarm as well: look at the table.",
+    ),
     "HandlerFailing": RunbookText(
         reading="Each failure is one line with the message's id, the error and how often it was tried.",
         causes=(
@@ -522,7 +576,9 @@ TEXTS: dict[str, RunbookText] = {
             "The stopped-task alert of the same minute carries the exit code and the container's reason.",
             "Never started? `aws ecs list-tasks --cluster <cluster> --desired-status STOPPED --family <family>`, then "
             "`aws ecs describe-tasks --cluster <cluster> --tasks <task> --query 'tasks[].[stopCode,stoppedReason]'`.",
-            "Correct it, then run it once by hand if the next run is too far off. The alarm's text has the command "
+            "Correct it, then run it once, if the next run is too far off: `fargate-workers run <environment> "
+            "<worker>`. "
+            "Without it, the alarm's text has the command "
             f"with its names, which is an output of the stack, too; it is {_RUN_SCHEDULED}. SCHEDULED_TIME is now, or "
             "the time you make up for.",
         ),
@@ -573,7 +629,8 @@ TEXTS: dict[str, RunbookText] = {
         ),
         steps=(
             "Correct what ERROR_MESSAGE names.",
-            "A rule's event: EventBridge cannot replay it; start the task by hand, with the values from the body: "
+            "A rule's event: EventBridge cannot replay it. `fargate-workers run <environment> <worker> --object "
+            "s3://<bucket>/<key>` starts the task as the rule does; without it, with the values from the body: "
             f"{_RUN_FOR_OBJECT}.",
             "A schedule's run: make up for it as in [RunFailed](run-failed.md).",
             "An alert: read it now, somebody should have.",

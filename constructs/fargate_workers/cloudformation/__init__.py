@@ -39,6 +39,7 @@ from fargate_workers.cloudformation.pseudo_parameters import (
     url_suffix,
 )
 from fargate_workers.cloudformation.service_queue import ServiceQueue, dead_letter_queue, service_queue
+from fargate_workers.cloudformation.time_zone import check_time_zone
 from fargate_workers.cloudformation.tokens import TOKEN, has_token
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "arn",
     "check_cluster",
     "check_place",
+    "check_time_zone",
     "dead_letter_queue",
     "environment_of",
     "event_rule",

@@ -12,6 +12,7 @@ from fargate_workers.errors import ConfigurationError
 from fargate_workers.operations.access_statements import changing, function_arn, operated, reading
 from fargate_workers.operations.dead_letter_redrive import DeadLetterRedrive
 from fargate_workers.stores import DeduplicationTable
+from fargate_workers.tasks import TaskConstruct
 from fargate_workers.workers import QueueFunction, QueueWorker
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ReaderAccess(Construct):
         workers: The workers that may be looked at, functions as well.
         redrives: Their redrives. Defaults to none.
         claims: The tables of their claims, for `tail --key`. Defaults to none.
+        tasks: The tasks that `run` may start, which a reader does not. Defaults to none.
         roles: Roles that get the policies. Defaults to none; a permission set names them by `policies`.
 
     Attributes:
@@ -55,6 +57,7 @@ class ReaderAccess(Construct):
         workers: Sequence[QueueWorker | QueueFunction],
         redrives: Sequence[DeadLetterRedrive] = (),
         claims: Sequence[DeduplicationTable] = (),
+        tasks: Sequence[TaskConstruct] = (),
         roles: Sequence[iam.IRole] = (),
     ) -> None:
         super().__init__(scope, id)
@@ -62,7 +65,10 @@ class ReaderAccess(Construct):
             raise ConfigurationError(f"{id}: there are no workers; give those that may be operated.")
         names = dict.fromkeys(function.name for redrive in redrives for function in redrive.functions.values())
         self._operated = operated(
-            workers, redrives=[function_arn(name) for name in names], tables=[table.table_arn for table in claims]
+            workers,
+            redrives=[function_arn(name) for name in names],
+            tables=[table.table_arn for table in claims],
+            tasks=tasks,
         )
         self.policies: list[iam.ManagedPolicy] = []
         for number, statements in enumerate(in_policies(self._statements()), start=1):
@@ -85,7 +91,7 @@ class OperatorAccess(ReaderAccess):
         OperatorAccess(self, "Operators", workers=[orders, invoices], redrives=[redrive], roles=[on_call])
 
     `rollback` registers a task definition, which AWS narrows to no resource; it may pass the workers' own roles alone.
-    `run` may run any task definition of the account in their clusters, as the roles of the workers.
+    `run` may run any task definition of the account, as the roles of the workers and of `tasks`.
 
     Args:
         scope: The construct that it belongs to.
@@ -93,6 +99,7 @@ class OperatorAccess(ReaderAccess):
         workers: The workers that may be operated, functions as well.
         redrives: Their redrives, which may be called. Defaults to none.
         claims: The tables of their claims, for `tail --key`. Defaults to none.
+        tasks: The tasks that `run` may start, which a reader does not. Defaults to none.
         roles: Roles that get the policies. Defaults to none; a permission set names them by `policies`.
 
     Attributes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fargate_workers.cloudformation import allow, arn
 from fargate_workers.queues import OperatedSource, WorkerQueue
+from fargate_workers.tasks import ObjectCreatedTask, TaskConstruct
 from fargate_workers.workers import QueueFunction, QueueWorker
 
 #: What AWS narrows to no resource, or what is asked before a resource is known.
@@ -44,7 +45,10 @@ class Operated:
         dead_letter_queues: Their dead-letter queues.
         keys: Customer-managed keys of either.
         topics: Topics that alarms notify.
+        topic_keys: Customer-managed keys of these.
         roles: The roles of tasks.
+        rules: Rules that start tasks.
+        buckets: The buckets of their objects.
         functions: Functions that drain queues.
         mappings: Their event source mappings.
         redrives: Redrive functions.
@@ -60,7 +64,10 @@ class Operated:
     dead_letter_queues: Sequence[str]
     keys: Sequence[str]
     topics: Sequence[str]
+    topic_keys: Sequence[str]
     roles: Sequence[str]
+    rules: Sequence[str]
+    buckets: Sequence[str]
     functions: Sequence[str]
     mappings: Sequence[str]
     redrives: Sequence[str]
@@ -69,20 +76,27 @@ class Operated:
 
 
 def operated(
-    workers: Sequence[QueueWorker | QueueFunction], *, redrives: Sequence[str], tables: Sequence[str]
+    workers: Sequence[QueueWorker | QueueFunction],
+    *,
+    redrives: Sequence[str],
+    tables: Sequence[str],
+    tasks: Sequence[TaskConstruct],
 ) -> Operated:
-    """What belongs to workers.
+    """What belongs to workers and tasks.
 
     Args:
         workers: The workers.
         redrives: The ARNs of redrive functions.
         tables: The ARNs of tables of claims.
+        tasks: Tasks that are started by hand.
     """
     services = [worker for worker in workers if isinstance(worker, QueueWorker)]
     functions = [worker for worker in workers if isinstance(worker, QueueFunction)]
     queues = [worker.source for worker in services if isinstance(worker.source, WorkerQueue)]
     queues += [function.worker_queue for function in functions]
     clusters = dict.fromkeys(worker.cluster.cluster_name for worker in services)
+    alerts = list(dict.fromkeys(worker.alerts for worker in workers if worker.alerts is not None))
+    of_objects = [task for task in tasks if isinstance(task, ObjectCreatedTask)]
     return Operated(
         services=[arn("ecs", f"service/{worker.cluster.cluster_name}/{worker.service_name}") for worker in services],
         tasks=[arn("ecs", f"{kind}/{cluster}/*") for cluster in clusters for kind in ("task", "container-instance")],
@@ -97,8 +111,13 @@ def operated(
         queues=[queue.queue_arn for queue in queues],
         dead_letter_queues=[queue.dead_letter_queue_arn for queue in queues],
         keys=list(dict.fromkeys(key for queue in queues for key in queue.key_arns)),
-        topics=list(dict.fromkeys(worker.alerts.topic_arn for worker in workers if worker.alerts is not None)),
-        roles=[role.role_arn for worker in services for role in (worker.task.task_role, worker.task.execution_role)],
+        topics=[each.topic_arn for each in alerts],
+        topic_keys=[key.key_arn for each in alerts if (key := each.key or each.topic.master_key) is not None],
+        roles=[
+            role.role_arn for each in (*services, *tasks) for role in (each.task.task_role, each.task.execution_role)
+        ],
+        rules=[task.rule.attr_arn for task in of_objects],
+        buckets=list(dict.fromkeys(task.bucket.bucket_arn for task in of_objects)),
         functions=[function_arn(worker.function_name) for worker in functions],
         mappings=[worker.mapping.attr_event_source_mapping_arn for worker in functions],
         redrives=redrives,
@@ -160,16 +179,29 @@ def changing(operated: Operated) -> list[Mapping[str, Any]]:
     if operated.services:
         statements += [
             allow(["ecs:TagResource", "ecs:UntagResource", "ecs:UpdateService"], *operated.services),
-            allow(["ecs:RunTask"], arn("ecs", "task-definition/*")),
             allow(
                 ["application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget"],
                 arn("application-autoscaling", "scalable-target/*"),
             ),
+        ]
+    if operated.roles:
+        statements += [
+            allow(["ecs:RunTask"], arn("ecs", "task-definition/*")),
             allow(
                 ["iam:PassRole"],
                 *operated.roles,
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
+        ]
+    if operated.topics:
+        statements.append(allow(["sns:Publish"], *operated.topics))
+    if operated.topic_keys:
+        statements.append(allow(["kms:Decrypt", "kms:GenerateDataKey"], *operated.topic_keys))
+    if operated.rules:
+        # By its versions an object is found without being read.
+        statements += [
+            allow(["events:DescribeRule", "events:ListTargetsByRule"], *operated.rules),
+            allow(["s3:ListBucketVersions"], *operated.buckets),
         ]
     if operated.queues:
         statements += [

@@ -12,10 +12,10 @@ from constructs import Construct
 from fargate_workers.cloudformation import TOKEN, region, stack_of
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.operations.dead_letter_redrive import DeadLetterRedrive
-from fargate_workers.queues import WorkerQueue
+from fargate_workers.queues import WorkerQueue, WorkSource
 from fargate_workers.stores import RedisCache
 from fargate_workers.tasks import TaskConstruct
-from fargate_workers.workers import QueueWorker
+from fargate_workers.workers import QueueFunction, QueueWorker
 from fargate_workers_planner.metric_names import RUNTIME_NAMESPACE
 
 WIDTH = 24  # of a dashboard, in CloudWatch's units
@@ -38,16 +38,26 @@ class WorkerNames(NamedTuple):
     service: str
 
 
+class FunctionNames(NamedTuple):
+    """The names by which the metrics of one function on a queue are found, and the metrics of its queue."""
+
+    worker: str
+    qualified: str
+    waiting: Sequence[Sequence[Any]]
+    function: str
+
+
 class Dashboard(Construct):
-    """A CloudWatch dashboard: all alarms on top, then a row per worker, then the cache.
+    """A CloudWatch dashboard: all alarms on top, then a row per worker, a row per function, then the cache.
 
         Dashboard(self, "Dashboard", workers=[orders, invoices], tasks=[report], cache=cache, redrives=[redrive])
 
-    The alarms on top are those that notify someone: of the workers, tasks, cache and redrives shown, of their scaling
-    planners and of their alerts. A worker's row shows its queue, the age of its oldest message and its dead letters, or
-    what another source reports; its tasks; and message outcomes. Desired and running tasks need Container Insights;
-    without it only the number of running tasks shows. It may stand in another stack than what it shows, which can
-    change and go as if there were no dashboard.
+    The alarms on top are those that notify someone: of the workers, functions, tasks, cache and redrives shown, of
+    their scaling planners and of their alerts. A worker's row shows its queue, the age of its oldest message and its
+    dead letters, or what another source reports; its tasks; and message outcomes. Desired and running tasks need
+    Container Insights; without it only the number of running tasks shows. A function's row has its invocations in the
+    tasks' place. The dashboard may stand in another stack than what it shows, which can change and go as if there were
+    no dashboard.
 
     Args:
         scope: The construct that it belongs to.
@@ -56,6 +66,7 @@ class Dashboard(Construct):
         tasks: Scheduled and event-driven tasks, whose alarms are shown. Defaults to none.
         cache: The cache that gets a row. Defaults to none.
         redrives: Functions that redrive dead letters, whose alarms are shown. Defaults to none.
+        functions: The functions on queues that get a row each. Defaults to none.
 
     Attributes:
         dashboard: The dashboard.
@@ -74,15 +85,18 @@ class Dashboard(Construct):
         tasks: Sequence[TaskConstruct] = (),
         cache: RedisCache | None = None,
         redrives: Sequence[DeadLetterRedrive] = (),
+        functions: Sequence[QueueFunction] = (),
     ) -> None:
         super().__init__(scope, id)
         picture = _Picture(id, stack_of(self))
         planners = [worker.planner for worker in workers]
-        alerts = [thing.alerts for thing in (*workers, *tasks)]
+        alerts = [thing.alerts for thing in (*workers, *functions, *tasks)]
         # Each once, in the order in which it is met: a set's order would change the dashboard at every synthesis.
         shared = [thing for thing in dict.fromkeys((cache, *redrives, *planners, *alerts)) if thing is not None]
         alarms = [
-            alarm for thing in (*workers, *tasks, *shared) for alarm in picture.alarms(thing, thing.alarms.values())
+            alarm
+            for thing in (*workers, *functions, *tasks, *shared)
+            for alarm in picture.alarms(thing, thing.alarms.values())
         ]
         # Two round trips for a hundred alarms, where reading each one's ARN takes one per alarm.
         status = [
@@ -96,19 +110,32 @@ class Dashboard(Construct):
                 worker=worker.task.name,
                 qualified=worker.task.qualified_name,
                 source="queue" if isinstance(worker.source, WorkerQueue) else worker.source.broker,
-                waiting=_waiting(worker, picture),
+                waiting=_waiting(worker, worker.source, picture),
                 cluster=picture.name(worker, worker.task.cluster.cluster_name),
                 service=picture.name(worker, worker.service_name),
             )
             for worker in workers
         ]
-        rows = [*status, *(worker_row(worker, region()) for worker in names)]
+        of_functions = [
+            FunctionNames(
+                worker=function.name,
+                qualified=function.qualified_name,
+                waiting=_waiting(function, function.worker_queue, picture),
+                function=picture.name(function, function.function_name),
+            )
+            for function in functions
+        ]
+        rows = [
+            *status,
+            *(worker_row(worker, region()) for worker in names),
+            *(function_row(function, region()) for function in of_functions),
+        ]
         if cache is not None:
             rows.append(cache_row([picture.name(cache, name) for name in cache.cache_cluster_ids], region()))
         if (widgets := sum(len(row) for row in rows)) > MOST_WIDGETS:
             raise ConfigurationError(
-                f"Dashboard {id!r} shows {len(workers)} workers in {widgets} widgets, and CloudWatch takes "
-                f"{MOST_WIDGETS}; make two dashboards of it."
+                f"Dashboard {id!r} shows {len(workers) + len(functions)} workers in {widgets} widgets, and CloudWatch "
+                f"takes {MOST_WIDGETS}; make two dashboards of it."
             )
         self.dashboard: cloudwatch.CfnDashboard = cloudwatch.CfnDashboard(self, "Dashboard", dashboard_body=body(rows))
 
@@ -151,9 +178,8 @@ def _weakly(token: str) -> str:
         return token
 
 
-def _waiting(worker: QueueWorker, picture: _Picture) -> list[list[Any]]:
+def _waiting(worker: QueueWorker | QueueFunction, source: WorkSource, picture: _Picture) -> list[list[Any]]:
     """The metrics of what a worker drains."""
-    source = worker.source
     if isinstance(source, WorkerQueue):
         queue = ("QueueName", picture.name(worker, source.queue_name))
         dead = ("QueueName", picture.name(worker, source.dead_letter_queue_name))
@@ -195,7 +221,6 @@ def body(rows: Iterable[Sequence[Widget]]) -> str:
 
 def worker_row(names: WorkerNames, region: str) -> list[Widget]:
     service = ("ClusterName", names.cluster, "ServiceName", names.service)
-    worker = ("Worker", names.qualified)
     return [
         _graph(
             f"{names.worker}: {names.source}",
@@ -209,20 +234,44 @@ def worker_row(names: WorkerNames, region: str) -> list[Widget]:
             ["ECS/ContainerInsights", "RunningTaskCount", *service, {"label": "running"}],
             ["AWS/ECS", "CPUUtilization", *service, {"label": "running, by CPU reports", "stat": "SampleCount"}],
         ),
-        _graph(
-            f"{names.worker}: messages",
-            region,
-            *(
-                [RUNTIME_NAMESPACE, f"Messages{outcome}", *worker, {"label": outcome.lower(), "stat": "Sum"}]
-                for outcome in ("Handled", "Failed", "Poisoned", "Duplicate", "Fenced")
-            ),
-            # What lies between the two is claims, completion and waiting for the downstream's rate.
-            *(
-                [RUNTIME_NAMESPACE, f"{what}Seconds", *worker, {"label": f"{what.lower()} p95 (s)", **_P95}]
-                for what in ("Handler", "Work")
-            ),
-        ),
+        _messages(names.worker, names.qualified, region),
     ]
+
+
+def function_row(names: FunctionNames, region: str) -> list[Widget]:
+    function = ("FunctionName", names.function)
+    return [
+        _graph(f"{names.worker}: queue", region, *names.waiting),
+        _graph(
+            f"{names.worker}: invocations",
+            region,
+            ["AWS/Lambda", "ConcurrentExecutions", *function, {"label": "at once"}],
+            *(
+                ["AWS/Lambda", name, *function, {"label": name.lower(), "stat": "Sum", **color}]
+                for name, color in (("Invocations", {}), ("Errors", {"color": _RED}), ("Throttles", {}))
+            ),
+            ["AWS/Lambda", "Duration", *function, {"label": "duration p95 (ms)", **_P95}],
+        ),
+        _messages(names.worker, names.qualified, region),
+    ]
+
+
+def _messages(worker: str, qualified_name: str, region: str) -> Widget:
+    """What became of messages, as the runtime reports it."""
+    names = ("Worker", qualified_name)
+    return _graph(
+        f"{worker}: messages",
+        region,
+        *(
+            [RUNTIME_NAMESPACE, f"Messages{outcome}", *names, {"label": outcome.lower(), "stat": "Sum"}]
+            for outcome in ("Handled", "Failed", "Poisoned", "Duplicate", "Fenced")
+        ),
+        # What lies between the two is claims, completion and waiting for the downstream's rate.
+        *(
+            [RUNTIME_NAMESPACE, f"{what}Seconds", *names, {"label": f"{what.lower()} p95 (s)", **_P95}]
+            for what in ("Handler", "Work")
+        ),
+    )
 
 
 def cache_row(cache_cluster_ids: Sequence[str], region: str) -> list[Widget]:

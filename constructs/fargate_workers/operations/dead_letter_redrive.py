@@ -20,7 +20,7 @@ from fargate_workers.alarms import (
     redrive_command,
     undelivered_queue,
 )
-from fargate_workers.cloudformation import REDRIVE_ROLE, allow, arn, longest, qualify, stack_of
+from fargate_workers.cloudformation import REDRIVE_ROLE, allow, arn, environment_of, longest, qualify, stack_of
 from fargate_workers.cluster import PythonFunction, WorkerCluster, python_function
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.queues import WorkerQueue
@@ -45,8 +45,12 @@ class DeadLetterRedrive(Construct):
         {"action": "start", "queue": "Orders", "messages_per_second": 2}
         {"action": "status", "queue": "Orders"}
         {"action": "cancel", "queue": "Orders"}
+        {"action": "start", "queue": "Orders", "where": "reason == \"schema*\" and age < 2h"}
 
     Its name is an output of its stack, and in the text of the alarm for dead letters of each worker in the same stack.
+    With a filter, that of `fargate-workers dead-letters`, the function itself sends the chosen letters back, each
+    before it is deleted and those of a FIFO group in order, for as long as it may run: answered with INCOMPLETE, call
+    it again.
     A lone queue needs no name. The answer says how far the redrive is, or in one sentence why it was refused. The
     function may touch the workers' queues and no others; it runs in the cluster's network and remembers nothing. Beyond
     about twenty workers there are further functions: `functions` has each worker's by its name.
@@ -156,6 +160,8 @@ def _function(
                     # The move task reads and deletes in the caller's name.
                     "sqs:ReceiveMessage",
                     "sqs:DeleteMessage",
+                    # So that letters which a filter leaves are seen again at once.
+                    "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
                 ],
                 *(queue.dead_letter_queue_arn for queue in queues.values()),
@@ -176,6 +182,7 @@ def _name_in_alarm(scope: Construct, worker: QueueWorker | QueueFunction, functi
     worker.alarms[letters.id].alarm_description = describe(
         replace(letters, then=f"Once the cause is gone: {command}"),
         subject=worker.qualified_name if isinstance(worker, QueueFunction) else worker.task.qualified_name,
+        environment=environment_of(worker) if isinstance(worker, QueueFunction) else worker.cluster.environment,
         alerts=worker.alerts,
     )
 

@@ -74,6 +74,7 @@ class ObjectCreatedTask(TaskConstruct):
 
     Attributes:
         task: The task.
+        bucket: The bucket.
         rule: The rule that starts it.
         dead_letter_queue_arn: The queue for events whose start AWS refused.
         alarms: The alarms, by the id of their definition.
@@ -111,6 +112,7 @@ class ObjectCreatedTask(TaskConstruct):
             options=options,
             needs=lambda: TaskNeeds(managed_policies=[_may_read(self, bucket, f"{id}Reads", prefix or "")]),
         )
+        self.bucket: s3.IBucket = bucket
         switch_on_event_bridge(bucket, rules_in=self)
         self.dead_letter_queue_arn: str = undelivered_queue(self, self.alerts).arn
         run = run_task(self, "events", self.task, dead_letter_queue_arn=self.dead_letter_queue_arn, spot=spot)

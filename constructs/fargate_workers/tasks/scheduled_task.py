@@ -10,7 +10,7 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from fargate_workers.alarms import Alerts, add_alarm, scheduled_task_alarms, undelivered_queue
-from fargate_workers.cloudformation import event_rule, stack_of
+from fargate_workers.cloudformation import check_time_zone, event_rule, stack_of
 from fargate_workers.cluster import WorkerCluster, stopped_tasks
 from fargate_workers.compliance import acknowledge_cfn_lint_in_outputs
 from fargate_workers.stores import DeduplicationTable, RedisCache
@@ -18,7 +18,6 @@ from fargate_workers.tasks.run_task import NOW, environment_override, run_now, r
 from fargate_workers.tasks.schedule import Gaps, NotWorkedOutError, gaps
 from fargate_workers.tasks.task_construct import TaskConstruct
 from fargate_workers.tasks.task_options import TaskOptions
-from fargate_workers.tasks.time_zone import check_time_zone
 
 RETRIES = 3
 # A run that takes longer than its period meets the next.

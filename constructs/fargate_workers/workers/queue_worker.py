@@ -16,6 +16,7 @@ from fargate_workers.alarms import (
     add_alarm,
     event_target_alarms,
     handler_failing_alarm,
+    outbox_alarms,
     worker_alarms,
 )
 from fargate_workers.cloudformation import qualify
@@ -297,6 +298,8 @@ class QueueWorker(TaskConstruct):
                 planned=planned is not None,
             ),
         ]
+        if database is not None and options.get("environment", {}).get("OUTBOX_RELAY") != "false":
+            definitions += outbox_alarms(qualified_name=name, log_group_name=log_group_name)
         self.alarms["HandlerFailing"] = failing
         for definition in definitions:
             self.alarms[definition.id] = add_alarm(

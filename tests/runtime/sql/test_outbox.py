@@ -308,6 +308,32 @@ def test_what_waits_is_in_the_metrics_once_the_outbox_is_in_use(
     assert '{"Name":"OutboxOldest","Unit":"Seconds"}' in lines[1]
 
 
+@pytest.mark.parametrize(("tries", "pauses"), [(0, 0), (1, 1), (3, 7), (9, 511), (10, 811), (12, 1_411)])
+def test_a_message_that_was_put_off_is_as_old_as_when_it_was_due_first(
+    database: PostgresDatabase, pool: Pool, relay: Relay, tries: int, pauses: int
+) -> None:
+    with pool.connection() as connection:
+        outbox.send(connection, QUEUE, "1")
+    # Put off by each try in turn, and due again in a minute.
+    database.execute(f"UPDATE message_outbox SET tries = {tries}, due_at = now() + interval '60 seconds'")
+
+    seconds = relay.gauges()["OutboxOldest"]
+    assert max(0, pauses - 60) <= seconds < pauses + 600  # nor is it taken for much older
+
+
+def test_a_queue_that_refuses_for_long_makes_the_outbox_old(
+    database: PostgresDatabase, pool: Pool, relay: Relay, sqs: SqsInMemory
+) -> None:
+    with pool.connection() as connection:
+        outbox.send(connection, QUEUE, "1")
+    sqs.down = {QUEUE}
+    for _ in range(12):
+        relay.look()
+        database.execute("UPDATE message_outbox SET due_at = due_at - (due_at - now())")
+
+    assert relay.gauges()["OutboxOldest"] > 1_000
+
+
 def _until_looked(relay: Relay) -> None:
     from tests.faults.rig import until
 

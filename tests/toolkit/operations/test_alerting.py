@@ -66,6 +66,60 @@ def test_who_hears_the_alarms_is_listed(world: World) -> None:
     assert "✓ on-call@example.com by email" in somebody.stdout
 
 
+def test_a_canary_takes_the_way_of_every_alert_and_raises_none(world: World) -> None:
+    sns, sqs = world.client("sns"), world.client("sqs")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    history = sqs.create_queue(QueueName="history")["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:history")
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="on-call@example.com")
+    before = history_of_states(world)
+
+    ended = run("alerts", "test", "dev", "Orders", "--canary", "--json")
+
+    assert ended.exit_code == 0, ended.output
+    told = json.loads(ended.stdout)
+    assert list(told["sent"]) == [topic]
+    assert told["heard_by"] == [{"protocol": "email", "endpoint": "on-call@example.com", "confirmed": True}]
+    (received,) = sqs.receive_message(QueueUrl=history)["Messages"]
+    alert = json.loads(received["Body"])
+    assert alert["MessageId"] == told["sent"][topic]
+    assert alert["Subject"] == "A test of the alerts of dev"
+    assert alert["MessageAttributes"] == {"test": {"Type": "String", "Value": "true"}}
+    assert history_of_states(world) == before
+
+
+def history_of_states(world: World) -> list[tuple[str, str]]:
+    alarms = world.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return [(alarm["AlarmName"], alarm["StateValue"]) for alarm in alarms]
+
+
+def test_production_is_asked_before_a_canary_is_sent(world: World) -> None:
+    world.client("sns").create_topic(Name="alerts")
+
+    ended = run("alerts", "test", "prod", "--canary")
+
+    assert ended.exit_code == 2
+    assert "prod: send a message through 1 topic, marked as a test." in ended.stderr
+
+
+def test_an_alarm_for_which_silence_is_trouble_is_left_alone_whatever_its_name(world: World) -> None:
+    world.client("cloudwatch").put_metric_alarm(
+        AlarmName="dev-Orders-DeadLetters",
+        Namespace="AWS/SQS",
+        MetricName="x",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        TreatMissingData="breaching",
+    )
+
+    ended = run("mute", "dev", "Orders", "--why", "x", "--for", "2h")
+
+    assert "Not muted: DeadLetters, because it watches for silence." in ended.stdout
+
+
 def test_a_mute_is_a_request_that_cloudwatch_takes_and_ends_by_itself(world: World) -> None:
     ended = run("mute", "dev", "Orders", "--why", "a load test", "--for", "2h")
 

@@ -1,6 +1,7 @@
 """Changes by hand: an earlier revision, more tasks for a while, a scheduled task now."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,18 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws, find_place, find_scheduled, find_worker, run_now, scale, tags
+from fargate_workers_toolkit.operations import (
+    Aws,
+    OperationsError,
+    find_object,
+    find_object_task,
+    find_place,
+    find_scheduled,
+    find_worker,
+    run_now,
+    scale,
+    tags,
+)
 from tests.toolkit.operations.letters import REGION, MovedClock
 from tests.toolkit.operations.world import ACCOUNT, World
 
@@ -172,3 +184,160 @@ def test_an_unknown_task_is_one_sentence(world: World) -> None:
 
     assert ended.exit_code == 2
     assert ended.stderr == 'dev has no scheduled task Reprt; it has Report. Did you mean "Report"?\n'
+
+
+def announce_objects(world: World) -> None:
+    """A bucket with an object, the rule that starts the task Import for it, and the rule's alarm."""
+    s3, events, ecs = (world.client(service) for service in ("s3", "events", "ecs"))
+    s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket="files", VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"older", b"newest"):
+        s3.put_object(Bucket="files", Key="in/1.csv", Body=body)
+    s3.put_object(Bucket="files", Key="in/1.csv.done", Body=b"")
+    definition = ecs.register_task_definition(
+        family="dev-Import", containerDefinitions=[{"name": "worker", "image": "workers:1", "memory": 512}]
+    )["taskDefinition"]["taskDefinitionArn"]
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": ["files"]}, "object": {"key": [{"prefix": "in/"}]}}}
+    events.put_rule(Name="import", EventPattern=json.dumps(pattern))
+    pairs = [("OBJECT_KEY", "<key>"), ("OBJECT_VERSION_ID", "<version>"), ("OBJECT_SIZE", '"<size>"')]
+    pairs += [("OBJECT_SEQUENCER", "<sequencer>"), ("OBJECT_ETAG", "<etag>"), ("OBJECT_BUCKET", "<bucket>")]
+    environment = ",".join(f'{{"name":"{name}","value":{value}}}' for name, value in pairs)
+    paths = {"version": "version-id"} | {name: name for name in ("key", "size", "sequencer", "etag")}
+    events.put_targets(
+        Rule="import",
+        Targets=[
+            {
+                "Id": "Task",
+                "Arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/dev-cluster",
+                "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/rule",
+                "EcsParameters": {
+                    "TaskDefinitionArn": definition,
+                    "CapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}],
+                    "NetworkConfiguration": {
+                        "awsvpcConfiguration": {"Subnets": ["subnet-1"], "AssignPublicIp": "DISABLED"}
+                    },
+                },
+                "InputTransformer": {
+                    "InputPathsMap": {"bucket": "$.detail.bucket.name"}
+                    | {name: f"$.detail.object.{path}" for name, path in paths.items()},
+                    "InputTemplate": f'{{"containerOverrides":[{{"name":"worker","environment":[{environment}]}}]}}',
+                },
+            }
+        ],
+    )
+    world.client("cloudwatch").put_metric_alarm(
+        AlarmName="dev-Import-InvocationsFailed",
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Metrics=[
+            {
+                "Id": "failed",
+                "ReturnData": True,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/Events",
+                        "MetricName": "FailedInvocations",
+                        "Dimensions": [{"Name": "RuleName", "Value": "import"}],
+                    },
+                    "Period": 60,
+                    "Stat": "Sum",
+                },
+            }
+        ],
+    )
+    arn = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:dev-Import-InvocationsFailed"
+    world.tagging.resources[arn] = {
+        tags.ENVIRONMENT: "dev",
+        tags.WORKER: "dev-W/Import",
+        tags.ROLE: "InvocationsFailed",
+    }
+
+
+def test_the_task_of_an_object_runs_now_as_its_rule_would(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    announce_objects(world)
+    sent: dict[str, Any] = {}
+    client = Aws.client
+
+    class Recording:
+        def run_task(self, **request: Any) -> Any:
+            sent.update(request)
+            return {"tasks": [{"taskArn": "arn:aws:ecs:eu-west-1:1:task/dev-cluster/abc"}], "failures": []}
+
+    monkeypatch.setattr(Aws, "client", lambda self, service: Recording() if service == "ecs" else client(self, service))
+
+    ended = run("run", "dev", "Import", "--object", "s3://files/in/1.csv")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "Import starts for s3://files/in/1.csv as the task abc." in " ".join(ended.stdout.split())
+    newest = world.client("s3").head_object(Bucket="files", Key="in/1.csv")
+    (override,) = sent["overrides"]["containerOverrides"]
+    assert {each["name"]: each["value"] for each in override["environment"]} == {
+        "OBJECT_BUCKET": "files",
+        "OBJECT_KEY": "in/1.csv",
+        "OBJECT_VERSION_ID": newest["VersionId"],
+        "OBJECT_SIZE": "6",
+        "OBJECT_ETAG": newest["ETag"].strip('"'),
+        "OBJECT_SEQUENCER": "",
+    }
+    assert sent["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE", "weight": 1}]
+    assert sent["networkConfiguration"]["awsvpcConfiguration"] == {
+        "subnets": ["subnet-1"],
+        "assignPublicIp": "DISABLED",
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "address", "sentence"),
+    [
+        ("Import", "files/in/1.csv", '"files/in/1.csv" is no address of an object; write it like s3://bucket/key.'),
+        ("Import", "s3://others/in/1.csv", "The rule of Import passes no s3://others/in/1.csv, but objects of files."),
+        (
+            "Import",
+            "s3://files/out/1.csv",
+            'The rule of Import passes no s3://files/out/1.csv, but keys with {"prefix"',
+        ),
+        ("Import", "s3://files/in/1.cs", "There is no object s3://files/in/1.cs, or it was deleted."),
+        (
+            "Imprt",
+            "s3://files/in/1.csv",
+            "dev has no task Imprt that a rule starts for objects (rules with alarms: Import). ",
+        ),
+    ],
+)
+def test_an_object_that_the_rule_would_not_pass_is_one_sentence(
+    world: World, task: str, address: str, sentence: str
+) -> None:
+    announce_objects(world)
+
+    ended = run("run", "dev", task, "--object", address)
+
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(sentence)
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "key", "fits"),
+    [
+        ("a.csv", "a.csv", True),
+        ({"prefix": "in/"}, "out/a", False),
+        ({"suffix": ".csv"}, "in/a.csv", True),
+        ({"wildcard": "in/*.csv"}, "in/deep/a.csv", True),
+        ({"wildcard": r"in\*/*.csv"}, "in*/a.csv", True),
+        ({"wildcard": r"in\*/*.csv"}, "in1/a.csv", False),
+        ({"anything-but": "a"}, "b", False),
+    ],
+)
+def test_a_key_is_compared_as_eventbridge_does(world: World, wanted: Any, key: str, fits: bool) -> None:
+    announce_objects(world)
+    aws = Aws(find_place("dev", folder=world.folder))
+    found = find_object_task(aws, "Import")
+    world.client("s3").put_object(Bucket="files", Key=key, Body=b"x")
+    of_key = replace(found, pattern={"detail": {"bucket": {"name": ["files"]}, "object": {"key": [wanted]}}})
+
+    if fits:
+        assert find_object(aws, f"s3://files/{key}", of_key).key == key
+    else:
+        with pytest.raises(OperationsError, match="The rule of Import passes no"):
+            find_object(aws, f"s3://files/{key}", of_key)

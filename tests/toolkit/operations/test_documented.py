@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fargate_workers_redrive.where import FIELDS
 from fargate_workers_toolkit import commands
 from fargate_workers_toolkit.operations.dead_letters.where import Filter
-from fargate_workers_toolkit.operations.dead_letters.where.conditions import FIELDS
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]

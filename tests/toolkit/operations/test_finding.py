@@ -81,6 +81,34 @@ def test_a_stage_of_the_assembly_is_an_environment(tmp_path: Path) -> None:
     assert (place.account, place.region, place.production) == ("111122223333", "eu-north-1", False)
 
 
+@pytest.mark.parametrize(
+    ("environment", "line", "production"),
+    [
+        ("dev", "", False),
+        ("prod", "", True),
+        ("live", "production = true", True),
+        ("prod", "production = false", False),
+    ],
+)
+def test_a_file_says_whether_it_is_production_and_the_name_where_it_does_not(
+    tmp_path: Path, environment: str, line: str, production: bool
+) -> None:
+    file = tmp_path / "environments" / f"{environment}.toml"
+    file.parent.mkdir()
+    file.write_text(f'account = "123456789012"\nregion = "eu-west-1"\n{line}\n')
+
+    assert find_place(environment, folder=tmp_path).production is production
+
+
+def test_a_word_in_quotes_does_not_make_production_an_environment_that_nobody_asks_for(tmp_path: Path) -> None:
+    file = tmp_path / "environments" / "prod.toml"
+    file.parent.mkdir()
+    file.write_text('account = "123456789012"\nregion = "eu-west-1"\nproduction = "no"\n')
+
+    with pytest.raises(OperationsError, match=r"prod\.toml: production: must be true or false, without quotes\."):
+        find_place("prod", folder=tmp_path)
+
+
 def test_an_unknown_environment_names_the_known_ones(world: World) -> None:
     with pytest.raises(
         OperationsError, match=r"There is no environment \"porduction\".*known: dev, empty, other, prod"

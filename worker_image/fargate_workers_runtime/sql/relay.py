@@ -37,6 +37,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
 
 #: The longest pause before a message that could not be sent is tried again, in seconds.
 _LONGEST_BACKOFF = 300
+#: With the tries until the pause, which doubles each time, is as long as that.
+_BACKOFF = {"longest": _LONGEST_BACKOFF, "doublings": _LONGEST_BACKOFF.bit_length()}
 
 #: How long the relay waits for a connection, in seconds.
 _PATIENCE_SECONDS = 5.0
@@ -76,10 +78,17 @@ WHERE position = ANY(%(positions)s)
 
 _PARK = b"UPDATE message_outbox SET parked_reason = %(reason)s, tries = tries + 1 WHERE position = %(position)s"
 
+# A try that fails puts the row off, and the row is late all the same: the pauses before its tries are taken back.
 _WAITING = b"""
 SELECT count(*) FILTER (WHERE parked_reason IS NULL), count(*) FILTER (WHERE parked_reason IS NOT NULL),
-    coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE parked_reason IS NULL)), 0)
-FROM (SELECT parked_reason, due_at FROM message_outbox LIMIT 100000) AS kept
+    coalesce(extract(epoch FROM now() - min(first_due_at) FILTER (WHERE parked_reason IS NULL)), 0)
+FROM (
+    SELECT parked_reason, due_at - make_interval(secs => CASE
+        WHEN tries <= %(doublings)s THEN 2 ^ tries - 1
+        ELSE 2 ^ %(doublings)s - 1 + %(longest)s * (tries - %(doublings)s)
+    END) AS first_due_at
+    FROM message_outbox LIMIT 100000
+) AS kept
 """
 
 
@@ -180,7 +189,7 @@ class Relay:
     def gauges(self) -> dict[GaugeName, float]:
         """What waits and what is parked, as metrics; nothing as long as the outbox was never in use."""
         with self._pool.connection(_PATIENCE_SECONDS) as connection:
-            row = connection.execute(_WAITING).fetchone() or (0, 0, 0)
+            row = connection.execute(_WAITING, _BACKOFF).fetchone() or (0, 0, 0)
         waiting, parked, oldest = row
         self._in_use = self._in_use or bool(waiting or parked)
         if not self._in_use:

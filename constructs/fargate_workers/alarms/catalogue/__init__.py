@@ -8,6 +8,7 @@ from fargate_workers.alarms.catalogue.consumer_group_alarms import (
 from fargate_workers.alarms.catalogue.database_alarms import database_alarms
 from fargate_workers.alarms.catalogue.delivery_alarms import event_target_alarms, topic_alarms, undelivered_events_alarm
 from fargate_workers.alarms.catalogue.function_alarms import redrive_alarms, scaling_planner_alarms
+from fargate_workers.alarms.catalogue.outbox_alarms import outbox_alarms
 from fargate_workers.alarms.catalogue.queue_alarms import (
     dead_letter_alarms,
     of_quiet_groups,
@@ -39,6 +40,7 @@ __all__ = [
     "observed_metric",
     "observer_alarms",
     "of_quiet_groups",
+    "outbox_alarms",
     "queue_attributes_command",
     "queue_function_alarms",
     "queue_metric",

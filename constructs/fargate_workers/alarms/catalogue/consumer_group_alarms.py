@@ -66,6 +66,7 @@ def consumer_group_alarms(
             id="LagTooOld",
             symptom=f"the oldest record that is not committed is older than {acceptable_age_seconds} s.",
             meaning="Records arrive faster than they are handled, or one keeps failing and holds its key up.",
+            operation="status {environment} {worker}",
             first_command=logs_command(log_group_name),
             metrics={"age": group_metric(cluster_name, topic, group, "EstimatedMaxTimeLag")},
             comparison=">",
@@ -78,6 +79,7 @@ def consumer_group_alarms(
             id="GroupStuck",
             symptom=f"records wait, and none was finished in {stuck_minutes} minutes.",
             meaning="Tasks run without making progress, or no task runs: the group commits nothing.",
+            operation="tail {environment} {worker} --since 1h",
             first_command=logs_command(log_group_name),
             metrics={
                 "lag": group_metric(cluster_name, topic, group, "SumOffsetLag", statistic="Minimum"),
@@ -95,6 +97,7 @@ def consumer_group_alarms(
             symptom=f"records were sent to the dead-letter topic {dead_letter_topic}.",
             meaning="They were given up, as poison or after too many failures. They wait there until someone sends "
             "them back, and expire after the topic's retention.",
+            operation="dead-letters list {environment} {worker}",
             first_command=logs_command(log_group_name),
             # Kafka has no depth of a topic that nobody reads, so each arrival counts.
             metrics={"sent": worker_metric(qualified_name, "MessagesPoisoned")},
@@ -103,6 +106,7 @@ def consumer_group_alarms(
             id="RebalancesOften",
             symptom=f"the group rebalanced in more than {MOST_REBALANCES} of the last 60 minutes.",
             meaning="Each rebalance pauses partitions and repeats some work. Tasks stop and start, or miss polls.",
+            operation="status {environment} {worker}",
             first_command=look,
             # Members count partitions that they are given, so that one rebalance may count several times: a minute
             # with any is one.

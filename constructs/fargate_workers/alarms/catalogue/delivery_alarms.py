@@ -58,6 +58,7 @@ def topic_alarms(*, topic_name: str, topic_arn: str) -> list[AlarmDefinition]:
             symptom="SNS could not deliver what a topic published.",
             meaning="A queue, its policy or its key no longer lets SNS in, or another subscriber does not answer. "
             "What was meant for a worker is in its dead-letter queue.",
+            operation="dead-letters list {environment} {worker}",
             first_command=f"aws sns list-subscriptions-by-topic --topic-arn {topic_arn}",
             metrics={
                 "failed": topic_metric(topic_name, "NumberOfNotificationsFailed"),
@@ -69,6 +70,7 @@ def topic_alarms(*, topic_name: str, topic_arn: str) -> list[AlarmDefinition]:
             id="NotificationsLost",
             symptom="SNS lost what it could not deliver.",
             meaning="Even the dead-letter queue of the subscription refused the message: nobody has it.",
+            operation="dead-letters list {environment} {worker}",
             first_command=f"aws sns list-subscriptions-by-topic --topic-arn {topic_arn}",
             metrics={"lost": topic_metric(topic_name, "NumberOfNotificationsFailedToRedriveToDlq")},
         ),

@@ -12,6 +12,7 @@ def scaling_planner_alarms(*, function_name: str, log_group_name: str) -> list[A
             id="PlannerSilent",
             symptom="no plan was made for 5 minutes.",
             meaning="The workers keep the tasks they have, whatever arrives: nothing adds or removes any.",
+            operation="status {environment}",
             first_command=f"aws lambda get-function-configuration --function-name {function_name}",
             metrics={
                 "runs": Metric(namespace="AWS/Lambda", name="Invocations", dimensions=function, statistic="Sum"),
@@ -25,6 +26,7 @@ def scaling_planner_alarms(*, function_name: str, log_group_name: str) -> list[A
             symptom="planning failed in 3 of the last 5 minutes.",
             meaning="At least one worker keeps the tasks it has, whatever arrives; the error names it. "
             "The others are planned for.",
+            operation="status {environment}",
             first_command=f"aws logs tail --since 15m {log_group_name}",
             metrics={
                 "errors": Metric(namespace="AWS/Lambda", name="Errors", dimensions=function, statistic="Sum"),
@@ -42,6 +44,7 @@ def redrive_alarms(*, function_name: str, log_group_name: str) -> list[AlarmDefi
             id="RedriveFailed",
             symptom="the redrive function failed.",
             meaning="The dead letters are where they were, or part of them moved; nothing is lost.",
+            operation="dead-letters list {environment}",
             first_command=logs_command(log_group_name),
             metrics={
                 "errors": Metric(

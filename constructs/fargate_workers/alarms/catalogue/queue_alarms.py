@@ -42,6 +42,7 @@ def work_queue_alarms(
             symptom=f"the oldest message has waited longer than {acceptable_age_seconds} s.",
             meaning="Work arrives faster than it is done, or a message keeps failing at the head of the queue. "
             "Messages received three times or more no longer count here.",
+            operation="status {environment} {worker}",
             first_command=queue_attributes_command(queue_name),
             metrics={"age": queue_metric(queue_name, f"ApproximateAgeOfOldestMessage{of_quiet_groups(tenants)}")},
             comparison=">",
@@ -53,6 +54,7 @@ def work_queue_alarms(
             id="QueueStuck",
             symptom=f"messages wait, and none was finished in {stuck_minutes} minutes.",
             meaning="Tasks run without making progress, or no task runs. New messages wait behind the fault.",
+            operation="tail {environment} {worker} --since 1h",
             first_command=logs_command(log_group_name),
             metrics={
                 "visible": queue_metric(queue_name, "ApproximateNumberOfMessagesVisible", statistic="Minimum"),
@@ -82,6 +84,7 @@ def _noisy_tenants(queue_name: str) -> AlarmDefinition:
         symptom="a tenant has taken more than its share for 15 minutes.",
         meaning="Its own messages wait now, and those of the other tenants come first. They are late only if their own "
         "alarm is raised as well.",
+        operation="status {environment} {worker}",
         first_command=queue_attributes_command(queue_name),
         metrics={"noisy": queue_metric(queue_name, "ApproximateNumberOfNoisyGroups")},
         evaluation_periods=15,
@@ -100,6 +103,7 @@ def dead_letter_alarms(*, dead_letter_queue_name: str) -> list[AlarmDefinition]:
             symptom="there are dead letters.",
             meaning="Messages were given up, by the handler as poison or by the queue after too many tries. "
             "They wait here until someone redrives or deletes them, and expire after the queue's retention.",
+            operation="dead-letters list {environment} {worker}",
             first_command=queue_attributes_command(dead_letter_queue_name),
             metrics=letters,
             expression="visible + hidden",
@@ -110,6 +114,7 @@ def dead_letter_alarms(*, dead_letter_queue_name: str) -> list[AlarmDefinition]:
             id="DeadLettersRising",
             symptom="dead letters are being added to those already there.",
             meaning="Whatever killed the first message is still at work, or something new is.",
+            operation="dead-letters list {environment} {worker}",
             first_command=queue_attributes_command(dead_letter_queue_name),
             metrics=letters,
             expression="IF(visible + hidden - DIFF(visible + hidden) > 0, DIFF(visible + hidden), 0)",

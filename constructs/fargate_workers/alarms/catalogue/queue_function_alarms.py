@@ -29,6 +29,7 @@ def queue_function_alarms(
             symptom="invocations failed as a whole in 3 of the last 5 minutes.",
             meaning="Their batches come back when the visibility timeout ends, handled messages included: claims alone "
             "keep those from being worked on again. Lambda invokes less often meanwhile.",
+            operation="status {environment} {worker}",
             first_command=logs_command(log_group_name),
             metrics={"errors": _function(function_name, "Errors")},
             evaluation_periods=5,
@@ -39,6 +40,7 @@ def queue_function_alarms(
             symptom="Lambda refused invocations in 3 of the last 5 minutes.",
             meaning="The account or the function may run no more at once. Lambda goes on asking until the visibility "
             "timeout of the messages ends; each refused receive counts.",
+            operation="status {environment} {worker}",
             first_command="aws lambda get-account-settings --query AccountLimit",
             metrics={"throttles": _function(function_name, "Throttles")},
             evaluation_periods=5,
@@ -54,6 +56,7 @@ def queue_function_alarms(
             id="AtMaxConcurrency",
             symptom=f"all {max_concurrency} invocations have been at work for 15 minutes and messages still wait.",
             meaning="Lambda may add no more. If the backlog grows, raise max_concurrency or make the handler faster.",
+            operation="status {environment} {worker}",
             first_command=mapping,
             metrics={"visible": backlog, "running": _function(function_name, "ConcurrentExecutions", "Maximum")},
             expression=f"IF(running >= {max_concurrency} AND visible > 0, 1, 0)",
@@ -63,6 +66,7 @@ def queue_function_alarms(
             id="NotInvoked",
             symptom="messages have waited 10 minutes and the function was not invoked.",
             meaning="The event source mapping is switched off, or may not receive or invoke.",
+            operation="status {environment} {worker}",
             first_command=mapping,
             metrics={"visible": backlog, "invocations": _function(function_name, "Invocations")},
             expression="IF(visible > 0, FILL(invocations, 0) < 1, 0)",

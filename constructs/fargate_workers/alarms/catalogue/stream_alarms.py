@@ -58,6 +58,7 @@ def redis_source_alarms(
                 id="StreamNearlyFull",
                 symptom=f"80 % of the {max_length} entries that the stream may hold are in it.",
                 meaning="At 90 % producers are refused. Entries arrive faster than they are handled.",
+                operation="status {environment} {worker}",
                 first_command=cache_command(replication_group_id),
                 metrics={"length": observed_metric(source, "Length")},
                 threshold=math.floor(NEARLY_FULL * max_length),
@@ -69,6 +70,7 @@ def redis_source_alarms(
                 id="EntriesLost",
                 symptom="entries were deleted from the stream before they had ended.",
                 meaning="Something trims the stream, or a group was slower than entries stay: that work is not done.",
+                operation="tail {environment} {worker} --since 1h",
                 first_command=logs_command(log_group_name),
                 metrics={"trimmed": worker_metric(qualified_name, "EntriesTrimmed")},
             )
@@ -79,6 +81,7 @@ def redis_source_alarms(
                 id="OldestEntryTooOld",
                 symptom=f"the oldest entry has waited longer than {acceptable_age_seconds} s.",
                 meaning="Entries arrive faster than they are handled, or one keeps failing.",
+                operation="status {environment} {worker}",
                 first_command=logs_command(log_group_name),
                 metrics={"age": observed_metric(source, "OldestAge")},
                 comparison=">",
@@ -94,6 +97,7 @@ def redis_source_alarms(
             id="EntriesStuck",
             symptom=f"entries wait, and none was finished in {stuck_minutes} minutes.",
             meaning="Tasks run without making progress, or no task runs. New entries wait behind the fault.",
+            operation="tail {environment} {worker} --since 1h",
             first_command=logs_command(log_group_name),
             metrics={
                 "waiting": observed_metric(source, "Waiting", statistic="Minimum"),
@@ -109,6 +113,7 @@ def redis_source_alarms(
             symptom="there are dead letters in Redis.",
             meaning="Entries were given up, as poison or after too many failures. They stay in memory until someone "
             "sends them back or deletes them.",
+            operation="dead-letters list {environment} {worker}",
             first_command=logs_command(log_group_name),
             metrics=letters,
             comparison=">",
@@ -118,6 +123,7 @@ def redis_source_alarms(
             id="DeadEntriesRising",
             symptom="dead letters in Redis were added in the last minute.",
             meaning="New ones join those which are known, perhaps for another reason.",
+            operation="dead-letters list {environment} {worker}",
             first_command=logs_command(log_group_name),
             metrics=letters,
             expression="DIFF(letters)",
@@ -141,6 +147,7 @@ def observer_alarms(*, function_name: str, log_group_name: str) -> list[AlarmDef
             symptom="no stream or list was looked at for 5 minutes.",
             meaning="Nothing is known of what waits in Redis: workers keep the tasks they have, and other alarms of "
             "these sources say nothing.",
+            operation="status {environment}",
             first_command=f"aws lambda get-function-configuration --function-name {function_name}",
             metrics={
                 "runs": Metric(namespace="AWS/Lambda", name="Invocations", dimensions=function, statistic="Sum"),
@@ -153,6 +160,7 @@ def observer_alarms(*, function_name: str, log_group_name: str) -> list[AlarmDef
             id="ObserverFailing",
             symptom="streams or lists could not be looked at in 3 of the last 5 minutes.",
             meaning="The cache does not answer, or refuses the function. What waits is not known.",
+            operation="status {environment}",
             first_command=f"aws logs tail --since 15m {log_group_name}",
             metrics={"errors": Metric(namespace="AWS/Lambda", name="Errors", dimensions=function, statistic="Sum")},
             evaluation_periods=5,

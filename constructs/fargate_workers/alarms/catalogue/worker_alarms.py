@@ -2,7 +2,11 @@
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric, MissingData
 from fargate_workers.alarms.command_lines import logs_command
-from fargate_workers_planner.metric_names import RUNTIME_NAMESPACE
+from fargate_workers_planner.metric_names import PAUSE_OVERDUE, PLANNER_NAMESPACE, RUNTIME_NAMESPACE
+
+_HOUR = 3_600
+# A pause that nobody has given an end, or that nobody sees from here, is too long after a day.
+_HOURS = 24
 
 
 def worker_alarms(
@@ -41,6 +45,10 @@ def worker_alarms(
         alarms.append(_at_max_capacity(backlog, running, cluster_name, service_name, max_tasks))
     if backlog is not None and min_tasks >= 1 and not backlog.intermittent:
         alarms.append(_scaling_metric_missing(backlog, look, planned=planned))
+    if planned:
+        alarms.append(_paused_too_long(cluster_name, service_name, qualified_name))
+    elif backlog is not None:
+        alarms.append(_asleep_too_long(backlog, running, cluster_name, service_name))
     return alarms
 
 
@@ -51,6 +59,7 @@ def outcomes_given_up_alarm(*, qualified_name: str, log_group_name: str, broker:
         symptom=f"{broker} could not be told what became of messages, as long as it was tried.",
         meaning="They come back though they were handled, or are buried twice: claims alone keep them from being "
         "worked on again.",
+        operation="tail {environment} {worker} --level warning",
         first_command=logs_command(log_group_name),
         metrics={"given_up": worker_metric(qualified_name, "OutcomesGivenUp")},
     )
@@ -65,6 +74,7 @@ def handler_failing_alarm(*, qualified_name: str, log_group_name: str) -> AlarmD
         id="HandlerFailing",
         symptom="5 % of the attempts or more failed, in 3 of the last 5 minutes.",
         meaning="The handler raises: a retry cures one failure, a series of them ends in the dead-letter queue.",
+        operation="tail {environment} {worker} --level warning",
         first_command=logs_command(log_group_name),
         metrics={
             "failed": worker_metric(qualified_name, "MessagesFailed"),
@@ -73,6 +83,7 @@ def handler_failing_alarm(*, qualified_name: str, log_group_name: str) -> AlarmD
         expression="IF(failed >= 1 AND failed >= 0.05 * (failed + FILL(handled, 0)), 1, 0)",
         evaluation_periods=5,
         datapoints_to_alarm=3,
+        rolls_back=True,
     )
 
 
@@ -85,6 +96,7 @@ def _no_task_running(
             id="NoTaskRunning",
             symptom="no task has run for 5 minutes.",
             meaning=f"At least {min_tasks} should run, work or not. Tasks cannot start, or they stop at once.",
+            operation="status {environment} {worker}",
             first_command=_service(cluster_name, service_name),
             metrics={"running": running},
             comparison="<",
@@ -95,6 +107,7 @@ def _no_task_running(
         id="NoTaskRunning",
         symptom="messages have waited 10 minutes with no task running.",
         meaning="The service should have woken up. Scaling is broken, or tasks cannot start.",
+        operation="status {environment} {worker}",
         first_command=_service(cluster_name, service_name),
         metrics={"visible": backlog, "running": running},
         # SQS goes silent only for a queue nobody touched in six hours; that silence means there is no work.
@@ -111,10 +124,43 @@ def _at_max_capacity(
         id="AtMaxCapacity",
         symptom=f"all {max_tasks} tasks have run for 15 minutes and messages still wait.",
         meaning="Scaling can do no more. If the backlog grows, raise max_tasks or make the handler faster.",
+        operation="status {environment} {worker}",
         first_command=_service(cluster_name, service_name),
         metrics={"visible": backlog, "running": running},
         expression=f"IF(running >= {max_tasks} AND visible > 0, 1, 0)",
         evaluation_periods=15,
+        missing_data=_silence(backlog),
+    )
+
+
+def _paused_too_long(cluster_name: str, service_name: str, qualified_name: str) -> AlarmDefinition:
+    """The planner looks at the service every minute anyway, and sees the tags that a pause leaves there."""
+    return AlarmDefinition(
+        id="PausedTooLong",
+        symptom=f"it is paused for longer than was meant, or for {_HOURS} hours where no end was given.",
+        meaning="Its messages wait, and are deleted when the retention ends. A pause never ends by itself.",
+        operation="status {environment} {worker}",
+        first_command=_tags(cluster_name, service_name),
+        metrics={
+            "overdue": Metric(namespace=PLANNER_NAMESPACE, name=PAUSE_OVERDUE, dimensions={"Worker": qualified_name})
+        },
+        comparison=">",
+        threshold=0,
+    )
+
+
+def _asleep_too_long(backlog: Metric, running: Metric, cluster_name: str, service_name: str) -> AlarmDefinition:
+    """Without a planner nobody sees a pause, but what it comes to: work waits, and no task runs."""
+    return AlarmDefinition(
+        id="PausedTooLong",
+        symptom=f"messages have waited {_HOURS} hours and no task ran: it is paused, or cannot run.",
+        meaning="The messages are deleted when the retention ends. A pause never ends by itself.",
+        operation="status {environment} {worker}",
+        first_command=_tags(cluster_name, service_name),
+        metrics={"visible": backlog, "running": running},
+        expression="IF(visible > 0, FILL(running, 0) < 1, 0)",
+        period=_HOUR,
+        evaluation_periods=_HOURS,
         missing_data=_silence(backlog),
     )
 
@@ -131,6 +177,7 @@ def _scaling_metric_missing(backlog: Metric, look: str, *, planned: bool) -> Ala
         id="ScalingMetricMissing",
         symptom="the queue has reported no depth for 15 minutes.",
         meaning=f"A queue that tasks poll reports every minute. Without it {consequence}.",
+        operation="status {environment} {worker}",
         first_command=look,
         metrics={"visible": backlog},
         comparison="<",
@@ -159,4 +206,11 @@ def _service(cluster_name: str, service_name: str) -> str:
     return (
         f"aws ecs describe-services --cluster {cluster_name} --services {service_name} "
         "--query 'services[0].[desiredCount,runningCount,pendingCount,events[:5]]'"
+    )
+
+
+def _tags(cluster_name: str, service_name: str) -> str:
+    return (
+        f"aws ecs describe-services --include TAGS --cluster {cluster_name} --services {service_name} "
+        "--query 'services[0].[desiredCount,tags]'"
     )

@@ -1,7 +1,8 @@
 """`fargate-workers alerts test` and `fargate-workers mute`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +23,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, moment, spinning
 from fargate_workers_toolkit.operations import (
+    Alarm,
     Aws,
     OperationsError,
     WallClock,
@@ -31,6 +33,7 @@ from fargate_workers_toolkit.operations import (
     find_workers,
     mute,
     nothing_deployed,
+    send_canary,
     subscribers,
     try_alarms,
 )
@@ -39,6 +42,7 @@ alerts = typer.Typer(no_args_is_help=True, help="Try whether alerts reach a pers
 
 Name = Annotated[str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)]
 Roles = Annotated[list[str] | None, typer.Option("--alarm", help="One alarm, such as DeadLetters; may be repeated.")]
+Canary = Annotated[bool, typer.Option("--canary", help="Send a message through the topic instead; raise no alarm.")]
 Why = Annotated[str, typer.Option(help="Why, for those who ask. Required.", show_default=False)]
 Lasting = Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long, such as 2h; it ends by itself.")]
 
@@ -56,6 +60,7 @@ def try_alerts(
     worker: Name = None,
     *,
     alarm: Roles = None,
+    canary: Canary = False,
     profile: Profile = None,
     local: Local = False,
     yes: Yes = False,
@@ -63,35 +68,59 @@ def try_alerts(
 ) -> None:
     """Raise and lower one alarm after the other, marked as a test, and list who hears it.
 
-    Exits with 0, with 1 when nobody hears them or somebody did not confirm.
+    With --canary, a message that is marked as a test goes through the topic, and no alarm changes. Exits with 0, with
+    1 when nobody hears them or somebody did not confirm.
     """
     aws = open_aws(environment, profile=profile, local=local)
     workers = _workers(aws, worker)
     found = alarms_of(aws, workers, roles=alarm or ())
+    if canary:
+        topics, done = _send(aws, found, yes=yes)
+    else:
+        topics, done = _try(aws, found, yes=yes)
+    # The library's own history is a queue, and no person.
+    heard = [each for each in subscribers(aws, topics) if each[0] != "sqs"]
+    if as_json:
+        listeners = [{"protocol": kind, "endpoint": who, "confirmed": sure} for kind, who, sure in heard]
+        print_json({**done, "heard_by": listeners})
+    else:
+        _show(done, found, heard)
+    if not heard or not all(sure for _, _, sure in heard):
+        raise typer.Exit(1)
+
+
+def _try(aws: Aws, found: Sequence[Alarm], *, yes: bool) -> tuple[list[str], dict[str, Any]]:
+    """Raise and lower alarms; the topics that were notified, and what was done."""
     usable = [each for each in found if not each.left_alone and each.state != "ALARM"]
     confirm(aws, f"raise and lower {counted(len(usable), 'alarm')}, two mails each, marked as a test.", yes=yes)
     with spinning(Console(stderr=True), "Trying the alarms ...") as spinner:
         tried = try_alarms(
             aws, found, by=operator(), clock=_clock, report=lambda each: spinner.update(Text(f"Tried {each.name}"))
         )
-    topics = sorted({topic for each in tried for topic in each.topics})
-    # The library's own history is a queue, and no person.
-    heard = [each for each in subscribers(aws, topics) if each[0] != "sqs"]
-    if as_json:
-        listeners = [{"protocol": kind, "endpoint": who, "confirmed": sure} for kind, who, sure in heard]
-        print_json({"tried": [each.name for each in tried], "heard_by": listeners})
+    return sorted({topic for each in tried for topic in each.topics}), {"tried": [each.name for each in tried]}
+
+
+def _send(aws: Aws, found: Sequence[Alarm], *, yes: bool) -> tuple[list[str], dict[str, Any]]:
+    """Send a message through the alarms' topics; the topics, and what was done."""
+    topics = sorted({topic for each in found for topic in each.topics})
+    confirm(aws, f"send a message through {counted(len(topics), 'topic')}, marked as a test.", yes=yes)
+    return topics, {"sent": send_canary(aws, topics, by=operator())}
+
+
+def _show(done: Mapping[str, Any], found: Sequence[Alarm], heard: Sequence[tuple[str, str, bool]]) -> None:
+    console = screen()
+    if "sent" in done:
+        for topic, message in done["sent"].items():
+            console.print(Text(f"Sent {message} through {topic.rpartition(':')[2]}."))
     else:
-        console = screen()
-        console.print(Text(f"Tried {counted(len(tried), 'alarm')}."))
+        console.print(Text(f"Tried {counted(len(done['tried']), 'alarm')}."))
         for each in found:
             if each.left_alone:
                 console.print(Text(f"Left alone: {each.role}, because {each.left_alone}."))
-        for kind, who, sure in heard:
-            console.print(Text(f"{'✓' if sure else '✗'} {who} by {kind}{'' if sure else ': not confirmed'}"))
-        if not heard:
-            console.print(Text("✗ Nobody hears these alarms."))
-    if not heard or not all(sure for _, _, sure in heard):
-        raise typer.Exit(1)
+    for kind, who, sure in heard:
+        console.print(Text(f"{'✓' if sure else '✗'} {who} by {kind}{'' if sure else ': not confirmed'}"))
+    if not heard:
+        console.print(Text("✗ Nobody hears these alarms."))
 
 
 def mute_alarms(

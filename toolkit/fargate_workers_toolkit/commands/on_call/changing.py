@@ -22,21 +22,31 @@ from fargate_workers_toolkit.commands.on_call.options import (
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, moment, show_columns
 from fargate_workers_toolkit.operations import (
+    Aws,
     OperationsError,
     Revision,
     ServiceWorker,
     WallClock,
     a_service,
     before_current,
+    find_object,
+    find_object_task,
     find_scheduled,
     find_worker,
     revisions_of,
     roll_back,
+    run_for_object,
     run_now,
     scale,
 )
 
-TaskName = Annotated[str, typer.Argument(help="The scheduled task's name.")]
+TaskName = Annotated[str, typer.Argument(help="The name of a scheduled task, or of the task of objects.")]
+ForObject = Annotated[
+    str | None,
+    typer.Option(
+        "--object", metavar="S3://BUCKET/KEY", help="The object, for a task that runs for each.", show_default=False
+    ),
+]
 To = Annotated[int | None, typer.Option(help="The revision. Default: the one before.", show_default=False)]
 ListThem = Annotated[bool, typer.Option("--list", help="List the revisions; change nothing.")]
 Least = Annotated[int, typer.Option("--min", min=0, help="Tasks that run at least.")]
@@ -49,17 +59,30 @@ def run_task(
     environment: Environment,
     task: TaskName,
     *,
+    address: ForObject = None,
     profile: Profile = None,
     local: Local = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scheduled task now, as its schedule would."""
+    """Run a scheduled task now, as its schedule would; or the task of an object, as the rule of its bucket would."""
     aws = open_aws(environment, profile=profile, local=local)
+    if address is not None:
+        _run_for_object(aws, task, address, yes=yes, as_json=as_json)
+        return
     found = find_scheduled(aws, task)
     confirm(aws, f"run {found.short_name} now; its schedule, {found.expression}, goes on.", yes=yes)
     arn = run_now(aws, found, clock=_clock)
     _say(f"{found.short_name} starts as the task {arn.rpartition('/')[2]}.", {"task": arn}, as_json=as_json)
+
+
+def _run_for_object(aws: Aws, task: str, address: str, *, yes: bool, as_json: bool) -> None:
+    found = find_object_task(aws, task)
+    wanted = find_object(aws, address, found)
+    confirm(aws, f"run {found.short_name} now for {address}, {wanted.size:,} bytes.", yes=yes)
+    arn = run_for_object(aws, found, wanted)
+    value = {"task": arn, "object": address, "version_id": wanted.version_id}
+    _say(f"{found.short_name} starts for {address} as the task {arn.rpartition('/')[2]}.", value, as_json=as_json)
 
 
 def rollback_worker(

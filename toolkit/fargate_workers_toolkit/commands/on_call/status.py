@@ -126,7 +126,7 @@ def _facts(state: Status, *, now: float) -> Iterator[tuple[str, str, bool]]:
         mute = ", muted" if alarm.muted else ""
         yield "alarm", f"{alarm.role} since {moment(alarm.since, now=now)}{mute}", not alarm.muted
     if state.pause is not None:
-        yield "paused", _paused(state, now=now), state.pause.until is not None and state.pause.until < now
+        yield "paused", _paused(state, now=now), state.pause.is_overdue(now=now)
     for change in state.changes:
         yield "changed", change, True
     for unknown in state.unknown:

@@ -8,12 +8,8 @@ from fargate_workers_toolkit.operations.errors import OperationsError, answered
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.workers import Worker
 
-#: Roles that are left alone: the first rolls deployments back, the others watch for silence.
-LEFT_ALONE: Mapping[str, str] = {
-    "HandlerFailing": "it rolls deployments back",
-    "PlannerSilent": "it watches for silence",
-    "RunMissed": "it watches for silence",
-}
+#: The role of the alarm that rolls deployments back.
+_ROLLS_BACK = "HandlerFailing"
 _ALARMS_IN_A_CALL = 100
 
 
@@ -91,5 +87,13 @@ def _alarm(role: str, described: Mapping[str, Any]) -> Alarm:
         name=described["AlarmName"],
         state=described.get("StateValue", ""),
         topics=sorted({action for action in actions if ":sns:" in action}),
-        left_alone=LEFT_ALONE.get(role, "it does more than to notify" if others else ""),
+        left_alone=_why_left_alone(role, described, acts=bool(others)),
     )
+
+
+def _why_left_alone(role: str, described: Mapping[str, Any], *, acts: bool) -> str:
+    if role == _ROLLS_BACK:
+        return "it rolls deployments back"
+    if described.get("TreatMissingData") == "breaching":
+        return "it watches for silence"
+    return "it does more than to notify" if acts else ""

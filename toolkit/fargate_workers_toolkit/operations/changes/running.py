@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from fargate_workers_toolkit.operations import tags
+from fargate_workers_toolkit.operations.changes.starting import start
 from fargate_workers_toolkit.operations.clock import Clock
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
 from fargate_workers_toolkit.operations.places import Aws
@@ -87,31 +88,7 @@ def run_now(aws: Aws, task: Scheduled, *, clock: Clock) -> str:
     Raises:
         OperationsError: ECS does not start it, or AWS refuses.
     """
-    parameters: Mapping[str, Any] = task.target["EcsParameters"]
-    request: dict[str, Any] = {
-        "cluster": task.target["Arn"],
-        "taskDefinition": parameters["TaskDefinitionArn"],
-        "overrides": _overrides(task, clock),
-        "startedBy": "fargate-workers",
-    }
-    network = parameters.get("NetworkConfiguration", {}).get("awsvpcConfiguration", {})
-    if network:
-        # Scheduler's names begin with a capital, ECS's do not.
-        request["networkConfiguration"] = {"awsvpcConfiguration": _lowered(network)}
-    if strategy := parameters.get("CapacityProviderStrategy"):
-        request["capacityProviderStrategy"] = [_lowered(each) for each in strategy]
-    elif launch := parameters.get("LaunchType"):
-        request["launchType"] = launch
-    if parameters.get("PropagateTags"):
-        request["propagateTags"] = parameters["PropagateTags"]
-    if parameters.get("EnableECSManagedTags"):
-        request["enableECSManagedTags"] = True
-    with answered(sign_in=aws.place.sign_in):
-        answer = aws.client("ecs").run_task(**request)
-    if not answer["tasks"]:
-        reasons = ", ".join(failure.get("reason", "unknown") for failure in answer.get("failures", []))
-        raise OperationsError(f"ECS did not start {task.short_name}: {reasons or 'it gives no reason'}.")
-    return answer["tasks"][0]["taskArn"]
+    return start(aws, task.short_name, task.target, _overrides(task, clock))
 
 
 def _names(aws: Aws) -> Iterator[str]:
@@ -159,7 +136,3 @@ def _overrides(task: Scheduled, clock: Clock) -> dict[str, Any]:
     ):
         text = text.replace(placeholder, value)
     return cast("dict[str, Any]", json.loads(text))
-
-
-def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {key[:1].lower() + key[1:]: each for key, each in value.items()}

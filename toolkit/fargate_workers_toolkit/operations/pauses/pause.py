@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from fargate_workers_planner.pauses import moment, overdue_seconds
 from fargate_workers_toolkit.operations import tags
 from fargate_workers_toolkit.operations.workers import FunctionState, Scaling, ServiceState
 
@@ -30,6 +31,14 @@ class Pause:
     why: str
     at: float
     until: float | None
+
+    def is_overdue(self, *, now: float) -> bool:
+        """Whether it lasts longer than it was meant to, or than a day where it has no end.
+
+        Args:
+            now: Seconds since 1970.
+        """
+        return bool(overdue_seconds(self.as_tags(), now=now))
 
     def as_tags(self) -> dict[str, str]:
         """The tags that remember it."""
@@ -134,17 +143,10 @@ def _remembered(found: Mapping[str, str]) -> Pause:
     return Pause(
         by=found.get(tags.PAUSED_BY, "somebody"),
         why=found.get(tags.PAUSED_WHY, ""),
-        at=_read(found.get(tags.PAUSED_AT)) or 0.0,
-        until=_read(found.get(tags.PAUSED_UNTIL)),
+        at=moment(found.get(tags.PAUSED_AT)) or 0.0,
+        until=moment(found.get(tags.PAUSED_UNTIL)),
     )
 
 
 def _written(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _read(text: str | None) -> float | None:
-    try:
-        return None if text is None else datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None

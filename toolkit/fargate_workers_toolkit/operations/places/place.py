@@ -13,7 +13,7 @@ from fargate_workers_toolkit.operations.errors import OperationsError
 
 #: The environment that `fargate-workers local up` deploys.
 LOCAL = "local"
-#: Environments in which every change is confirmed first.
+#: Environments in which every change is confirmed first, where their file lacks the key.
 PRODUCTION = frozenset({"prod", "production"})
 
 
@@ -119,11 +119,14 @@ def _of_file(environment: str, file: Path, profile: str | None) -> Place:
         raise OperationsError(f"{where}: account: must be a 12-digit string in quotes.")
     if not (isinstance(region, str) and region):
         raise OperationsError(f'{where}: region: is missing; write, for example, region = "eu-west-1".')
+    production = values.get("production", environment in PRODUCTION)
+    if not isinstance(production, bool):
+        raise OperationsError(f"{where}: production: must be true or false, without quotes.")
     return Place(
         environment=environment,
         account=account,
         region=region,
-        production=environment in PRODUCTION,
+        production=production,
         named_by=where,
         profile=profile,
     )

@@ -112,7 +112,7 @@ class Status:
             troubles.append("late")
         if self.dead_letters and "DeadLetters" not in troubles:
             troubles.append("dead letters")
-        if self.pause is not None and self.pause.until is not None and self.pause.until < now:
+        if self.pause is not None and self.pause.is_overdue(now=now) and "PausedTooLong" not in troubles:
             troubles.append("paused for too long")
         if self.pause is not None and self.changes:
             troubles.append("changed while paused")

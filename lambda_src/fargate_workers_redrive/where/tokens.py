@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fargate_workers_toolkit.operations.errors import OperationsError
-
 Kind = Literal["string", "duration", "number", "name", "sign", "end"]
 
 _TOKEN = re.compile(
@@ -24,7 +22,7 @@ _TOKEN = re.compile(
 _MEANT = {"=": "==", "&": "and", "&&": "and", "|": "or", "||": "or", "!": "not", "~": "==", "=~": "=="}
 
 
-class FilterError(OperationsError):
+class FilterError(ValueError):
     """A filter that cannot be read; the text names the place.
 
     Args:
@@ -33,8 +31,9 @@ class FilterError(OperationsError):
     """
 
     def __init__(self, position: int, what: str) -> None:
-        super().__init__(f"--where, at position {position}: {what}")
+        super().__init__(f"at position {position}: {what}")
         self.position = position
+        self.what = what
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import difflib
 import zoneinfo
 
-from fargate_workers.cloudformation import has_token
+from fargate_workers.cloudformation.tokens import has_token
 from fargate_workers.errors import ConfigurationError
 
 
 def check_time_zone(id: str, timezone: str) -> None:
-    """Raise ConfigurationError for a name that EventBridge Scheduler would refuse at deployment.
+    """Raise ConfigurationError for a name that AWS would refuse at deployment.
 
     A name that is known only at deployment, and any name on a machine without a database, passes.
     """

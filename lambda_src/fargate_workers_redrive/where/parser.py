@@ -13,9 +13,9 @@ It is parsed, never run as code.
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self
 
-from fargate_workers_toolkit.operations.dead_letters.where.conditions import (
+from fargate_workers_redrive.where.conditions import (
     FIELDS,
     Compared,
     Condition,
@@ -30,8 +30,8 @@ from fargate_workers_toolkit.operations.dead_letters.where.conditions import (
     Value,
     pattern,
 )
-from fargate_workers_toolkit.operations.dead_letters.where.tokens import FilterError, Token, tokens
-from fargate_workers_toolkit.operations.sources import DeadLetter
+from fargate_workers_redrive.where.letter import Letter
+from fargate_workers_redrive.where.tokens import FilterError, Token, tokens
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -57,7 +57,7 @@ class Filter:
     condition: Condition
 
     @classmethod
-    def parse(cls, text: str) -> "Filter":
+    def parse(cls, text: str) -> Self:
         """Read a filter.
 
         Args:
@@ -68,7 +68,7 @@ class Filter:
         """
         return cls(text, _Parser(text).read())
 
-    def matches(self, letter: DeadLetter, *, now: float) -> bool:
+    def matches(self, letter: Letter, *, now: float) -> bool:
         """Whether a letter is chosen.
 
         Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
-from fargate_workers_toolkit.operations.sources import DeadLetter
+from fargate_workers_redrive.where.letter import Letter
 
 MISSING: Final = object()
 
@@ -20,7 +20,7 @@ class Subject:
         now: Seconds since 1970.
     """
 
-    def __init__(self, letter: DeadLetter, *, now: float) -> None:
+    def __init__(self, letter: Letter, *, now: float) -> None:
         self.letter = letter
         self.now = now
         self._body: Any = MISSING
