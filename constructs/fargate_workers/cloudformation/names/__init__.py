@@ -1,4 +1,4 @@
-"""What things are called, where CloudFormation does not do it: qualified names, shorter names, tags of ownership."""
+"""The names and the tags by which a resource is found: unique, in the characters that AWS takes."""
 
 from fargate_workers.cloudformation.names.ownership_tags import (
     FUNCTION_ROLE,

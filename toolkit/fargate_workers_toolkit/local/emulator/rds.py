@@ -3,7 +3,6 @@
 import csv
 import json
 import secrets
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import fargate_workers_toolkit
 from fargate_workers_toolkit.local.emulator.ministack_parts import provisioners, rds, secretsmanager
 from fargate_workers_toolkit.local.emulator.processes.containers import Containers
+from fargate_workers_toolkit.local.emulator.processes.ports import free_port
 from fargate_workers_toolkit.local.emulator.processes.postgres_server import DatabaseError, PostgresServer
 from fargate_workers_toolkit.local.emulator.settings import Settings
 
@@ -94,9 +94,6 @@ class Databases:
         return {**handler, "create": create, "delete": delete}
 
     def _start(self, name: str, properties: Properties, *, database: str, password: str) -> PostgresServer:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         server = PostgresServer(
             name,
             directory=self._settings.directory / "databases" / name,
@@ -104,7 +101,7 @@ class Databases:
             database=database,
             master_user=properties.get("MasterUsername", "postgres"),
             password=password,
-            port=port,
+            port=free_port(),
             settings={
                 key: str(value)
                 for key, value in self._parameters.get(properties.get("DBClusterParameterGroupName", ""), {}).items()

@@ -94,9 +94,7 @@ class Aws:
             # A proxy in the environment has no way to this machine's loopback.
             proxies={} if local else None,
         )
-        return session.create_client(
-            service, region_name=self._region, endpoint_url=place.endpoint, config=config
-        )
+        return session.create_client(service, region_name=self._region, endpoint_url=place.endpoint, config=config)
 
     @property
     def _region(self) -> str | None:

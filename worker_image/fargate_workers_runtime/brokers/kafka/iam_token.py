@@ -3,14 +3,10 @@
 import base64
 import time
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote
 
-from botocore.model import ServiceId
 from botocore.session import Session
-from botocore.signers import RequestSigner
 
-from fargate_workers_runtime.errors import SettingsError
+from fargate_workers_runtime import signing
 
 #: MSK takes a token for 15 minutes. One that outlives the credentials that signed it is refused before.
 #: https://github.com/aws/aws-msk-iam-sasl-signer-python
@@ -39,41 +35,24 @@ class TokenSigner:
     """
 
     def __init__(self, region: str, *, session: Session | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._region = region
+        self._host = f"kafka.{region}.amazonaws.com"
         self._clock = clock
-        # Kept, because the signer refers only weakly to the session's event emitter.
-        self._session = session or Session()
-        credentials: Any = self._session.get_credentials()
-        if credentials is None:
-            raise SettingsError(
-                "KAFKA_AUTHENTICATION is 'iam', but there are no AWS credentials to sign with; give the task a role."
-            )
-        self._credentials = credentials
-        self._signer = RequestSigner(
-            ServiceId("kafka-cluster"),
-            region,
-            "kafka-cluster",
-            "v4",
-            credentials,
-            self._session.get_component("event_emitter"),
+        self._signer = signing.TokenSigner(
+            "kafka-cluster", region=region, needed_by="A topic with KAFKA_AUTHENTICATION=iam", session=session
         )
 
     def token(self) -> tuple[str, float]:
         """A token, and the end of its life as the client should see it, in seconds since the epoch."""
-        self._credentials.get_frozen_credentials()  # renews those that are about to end, which is asked for below
+        self._signer.credentials.get_frozen_credentials()  # renews those that are about to end, asked for below
         seconds = self._seconds_valid()
-        url = f"https://kafka.{self._region}.amazonaws.com/?Action={quote('kafka-cluster:Connect', safe='')}"
-        request: dict[str, Any] = {"method": "GET", "url": url, "body": {}, "headers": {}, "context": {}}
-        signed = self._signer.generate_presigned_url(
-            request, operation_name="Connect", expires_in=seconds, region_name=self._region
-        )
-        text = f"{signed}&User-Agent={_USER_AGENT}"
+        signed = self._signer.sign(self._host, {"Action": "kafka-cluster:Connect"}, seconds=seconds)
+        text = f"https://{signed}&User-Agent={_USER_AGENT}"
         token = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return token, self._clock() + seconds * _USED_SHARE / _REPLACED_BY_CLIENT
 
     def _seconds_valid(self) -> int:
         """Seconds until the token or its credentials end, whichever is first."""
-        needed: Callable[[int], bool] | None = getattr(self._credentials, "refresh_needed", None)
+        needed: Callable[[int], bool] | None = getattr(self._signer.credentials, "refresh_needed", None)
         if needed is None or not needed(TOKEN_SECONDS):
             return TOKEN_SECONDS
         least, most = 0, TOKEN_SECONDS

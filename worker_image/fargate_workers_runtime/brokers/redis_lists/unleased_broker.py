@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fargate_workers_runtime.brokers.broker import Delivery, Failure
+from fargate_workers_runtime.brokers.redis_broker import first_of
 from fargate_workers_runtime.brokers.redis_lists import scripts
-from fargate_workers_runtime.brokers.redis_lists.list_broker import ListBroker, first_of
+from fargate_workers_runtime.brokers.redis_lists.list_broker import ListBroker
 from fargate_workers_runtime.brokers.redis_lists.settings import ListSettings
 
 if TYPE_CHECKING:

@@ -1,19 +1,10 @@
 """The stream that the environment names, opened."""
 
-import logging
 from collections.abc import Callable, Mapping
 
-import redis
-
+from fargate_workers_runtime.brokers.redis_broker import open_clients
 from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
 from fargate_workers_runtime.brokers.redis_streams.stream_broker import StreamBroker
-from fargate_workers_runtime.redis import connect_broker
-
-_log = logging.getLogger(__name__)
-
-#: A command that waits a second is answered by then, or not at all, in seconds.
-_POLL_TIMEOUT = 4.0
-_TIMEOUT = 2.0
 
 
 def open_stream(
@@ -32,15 +23,14 @@ def open_stream(
     Raises:
         SettingsError: A variable is missing or wrong, or the server would lose messages.
     """
+    settings = StreamSettings.from_environment(environment)
+    polls, prompt = open_clients(environment)
     broker = StreamBroker(
-        connect_broker(environment, timeout=_POLL_TIMEOUT),
-        StreamSettings.from_environment(environment),
-        prompt=connect_broker(environment, timeout=_TIMEOUT),
+        polls,
+        settings,
+        prompt=prompt,
         max_receive_count=max_receive_count,
         trimmed=trimmed,
     )
-    try:
-        broker.prepare()
-    except (redis.ConnectionError, redis.TimeoutError) as error:  # as any outage: the first receive tries again
-        _log.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+    broker.try_to_prepare()
     return broker

@@ -6,15 +6,12 @@ are in one slot of a cluster.
 """
 
 import logging
-import os
-import socket
-import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fargate_workers_runtime.brokers.broker import Capabilities, DeadLetter, Delivery, Failure, Lag
+from fargate_workers_runtime.brokers.broker import DeadLetter, Delivery, Failure, Lag
+from fargate_workers_runtime.brokers.redis_broker import RedisBroker, failures, first_of
 from fargate_workers_runtime.brokers.redis_streams import scripts
 from fargate_workers_runtime.brokers.redis_streams.entries import bytes_of, delivery, text_of
 from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings
@@ -26,12 +23,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Entries of one call: so many that the round trip hardly counts, and no more than a script does in a millisecond.
-BATCH = 50
-
-#: The longest that one command waits on the server, in seconds: between two, leases of the dead are looked for.
-_LONGEST_WAIT = 1.0
-
 #: Between two looks for consumers that are dead and entries that can go, in seconds.
 _TIDY_SECONDS = 60.0
 
@@ -42,7 +33,7 @@ _DEAD_AFTER = 10 * 60 * 1000
 _TRIMS = 100
 
 
-class StreamBroker:
+class StreamBroker(RedisBroker):
     """One consumer group of a stream, and the dead-letter stream.
 
     Args:
@@ -64,103 +55,39 @@ class StreamBroker:
     ) -> None:
         # redis-py would make a dictionary of each entry, in which a field has its place once; entries may repeat one.
         polls.set_response_callback("XREADGROUP", _as_it_is)  # pyright: ignore[reportUnknownMemberType]
-        self._polls = polls
-        self._client = client = prompt or polls
+        super().__init__(
+            polls,
+            prompt=prompt,
+            scripts=scripts,
+            dead_letters=settings.dead_letters,
+            max_receive_count=max_receive_count,
+        )
         self._settings = settings
-        self._most = max_receive_count if settings.dead_letters else 0
         self._trimmed = trimmed
         self._ending = "keep" if settings.retain else "delete"
         stream, group = settings.name, settings.group
         self._keys = [stream, self._later_of(group), companion(stream, f"seen:{group}")]
         self._letters = settings.dead_letters or stream
-        self._name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._names: set[str] = set()
-        self._ready = False
-        self._waits = threading.Lock()
         self._tidied_at = time.monotonic()
-        # Each call sends the script's hash, and the script only to a server that has not seen it since its start.
-        self._take = client.register_script(scripts.TAKE)
-        self._extend = client.register_script(scripts.EXTEND)
-        self._acknowledge = client.register_script(scripts.ACKNOWLEDGE)
-        self._release = client.register_script(scripts.RELEASE)
-        self._dead_letter = client.register_script(scripts.DEAD_LETTER)
-        self._look = client.register_script(scripts.LOOK)
-        self._tidy = client.register_script(scripts.TIDY)
-        self._trim = client.register_script(scripts.TRIM)
-        self._capabilities = Capabilities(
-            largest_batch=BATCH,
-            longest_lease=None,
-            renews_leases=True,
-            # A group hands entries out in order, but to many, and what is delivered again comes after what was later.
-            orders_groups=False,
-            counts_deliveries=True,
-            one_reader=False,
-            dead_letters=bool(settings.dead_letters),
-            calls_are_free=True,
-        )
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def prepare(self) -> None:
-        """Check the server and make the group, which begins with everything that is in the stream.
-
-        Raises:
-            SettingsError: The server would lose messages, a key holds something else, or another group needs what this
-                one would delete.
-        """
-        settings = self._settings
-        check_server(self._client, address="BROKER_REDIS_HOST")
-        check_type(self._client, settings.name, "stream", variable="STREAM_NAME")
-        if settings.dead_letters:
-            check_type(self._client, settings.dead_letters, "stream", variable="STREAM_DEAD_LETTERS")
-        self._make_group()
-        others = sorted(set(self._groups()) - {settings.group})
-        if others and not settings.retain:
-            raise SettingsError(
-                f"STREAM_NAME is {settings.name!r}, which has the groups {', '.join([settings.group, *others])}; set "
-                "STREAM_RETAIN_SECONDS for each, so that none deletes what another has not read."
-            )
-        self._ready = True
-
-    def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
-        if not self._ready:
-            self.prepare()
-        deadline = time.monotonic() + wait
-        self._tidy_now_and_then()
-        # The name has the lease in it: a look for leases that have ended compares each with its own length.
-        consumer = f"{self._name}:{lease * 1000}"
-        self._names.add(consumer)
-        deliveries, due = self._receive_now(limit, consumer, lease)
-        # One thread of a process waits on the server, with one connection; the others wait for it.
-        while not deliveries and (left := deadline - time.monotonic()) > 0:
-            pause = min(left, _LONGEST_WAIT, due if due is not None else left)
-            if not self._waits.acquire(timeout=pause):
-                break
-            try:
-                deliveries = self._wait_for_new(limit, consumer, max(0.001, pause))
-            finally:
-                self._waits.release()
-            if not deliveries:
-                deliveries, due = self._receive_now(limit, consumer, lease)
-        return deliveries
+        self._tidy = self._client.register_script(scripts.TIDY)
+        self._trim = self._client.register_script(scripts.TRIM)
 
     def extend(self, deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:
         arguments = [part for each in deliveries for part in _names_of(each)]
         lost, trimmed = self._extend(keys=self._keys, args=[self._settings.group, seconds * 1000, *arguments])
         self._note_trimmed(len(trimmed))
-        return _failures(lost) + _failures(trimmed, "trimmed")
+        return failures(lost) + failures(trimmed, "trimmed")
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
         arguments = [f"{each.id} {each.token}" for each in deliveries]
-        return _failures(self._acknowledge(keys=self._keys, args=[self._settings.group, self._ending, *arguments]))
+        return failures(self._acknowledge(keys=self._keys, args=[self._settings.group, self._ending, *arguments]))
 
     def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
         arguments: list[Any] = []
         for each, seconds in releases:
-            arguments += [*_names_of(each), _first_of(each), seconds * 1000]
-        return _failures(self._release(keys=self._keys, args=[self._settings.group, *arguments]))
+            arguments += [*_names_of(each), first_of(each), seconds * 1000]
+        return failures(self._release(keys=self._keys, args=[self._settings.group, *arguments]))
 
     def dead_letter(self, letters: Sequence[DeadLetter]) -> list[Failure]:
         """Entries copied with their reasons and ended, each in one step."""
@@ -172,7 +99,7 @@ class StreamBroker:
             said = (each.reason, each.detail, each.delivery.text)
             arguments += [*_names_of(each.delivery), *(bytes_of(text) for text in said)]
         source = f"{settings.name} {settings.group}"
-        return _failures(
+        return failures(
             self._dead_letter(
                 keys=[*self._keys, self._letters],
                 args=[settings.group, "", "", "", "", self._ending, source, *arguments],
@@ -208,8 +135,30 @@ class StreamBroker:
             if deleted < 100:
                 return
 
-    def _receive_now(self, limit: int, consumer: str, lease: int) -> tuple[list[Delivery], float | None]:
-        """What can be received now, and if there is nothing, the seconds until something that was released is due."""
+    def _check(self) -> None:
+        """Make the group, too, which begins with everything that is in the stream."""
+        settings = self._settings
+        check_server(self._client, address="BROKER_REDIS_HOST")
+        check_type(self._client, settings.name, "stream", variable="STREAM_NAME")
+        if settings.dead_letters:
+            check_type(self._client, settings.dead_letters, "stream", variable="STREAM_DEAD_LETTERS")
+        self._make_group()
+        others = sorted(set(self._groups()) - {settings.group})
+        if others and not settings.retain:
+            raise SettingsError(
+                f"STREAM_NAME is {settings.name!r}, which has the groups {', '.join([settings.group, *others])}; set "
+                "STREAM_RETAIN_SECONDS for each, so that none deletes what another has not read."
+            )
+
+    def _consumer(self, lease: int) -> str:
+        """The consumer's name has the lease in it: what looks for leases that have ended compares each with its own."""
+        consumer = f"{self._owner}:{lease * 1000}"
+        self._names.add(consumer)
+        return consumer
+
+    def _receive_now(self, limit: int, lease: int) -> tuple[list[Delivery], float | None]:
+        self._tidy_now_and_then()
+        consumer = self._consumer(lease)
         settings = self._settings
         arguments = [
             settings.group,
@@ -236,8 +185,9 @@ class StreamBroker:
             place += 1 + length
         return deliveries, due / 1000 if due >= 0 else None
 
-    def _wait_for_new(self, limit: int, consumer: str, seconds: float) -> list[Delivery]:
-        """What comes within so many seconds; a script cannot wait, so that this is a command of its own."""
+    def _wait(self, limit: int, lease: int, seconds: float) -> list[Delivery]:
+        # A script cannot wait, so that this is a command of its own.
+        consumer = self._consumer(lease)
         milliseconds = max(1, int(seconds * 1000))  # 0 is without end
         command = ["XREADGROUP", "GROUP", self._settings.group, consumer, "COUNT", limit, "BLOCK", milliseconds]
         answer: Any = self._with_group(lambda: self._raw(*command, "STREAMS", self._settings.name, ">"))
@@ -308,11 +258,3 @@ def _names_of(each: Delivery) -> tuple[str, str, str]:
     """The consumer, the entry's id and the count of a delivery."""
     consumer, _, count = str(each.token).split(" ")
     return consumer, each.id, count
-
-
-def _first_of(each: Delivery) -> str:
-    return str(each.token).split(" ")[1]
-
-
-def _failures(places: Sequence[int], code: str = "lease lost") -> list[Failure]:
-    return [Failure(index=int(place), permanent=True, code=code) for place in places]

@@ -1,4 +1,4 @@
-"""Attempting: whose turn it is, how often it was, what is alone meanwhile, and what the attempt decides."""
+"""Attempting: when a message begins, whether it runs alone, how often it is tried, and what an attempt decides."""
 
 from fargate_workers_runtime.pipeline.attempting.attempts import Attempts
 from fargate_workers_runtime.pipeline.attempting.isolation import Isolation

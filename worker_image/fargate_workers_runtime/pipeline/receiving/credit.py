@@ -1,4 +1,4 @@
-"""How many messages to ask for, and how many polls to keep open. Pure arithmetic; the loop is in receiving.py."""
+"""How many messages to ask for, and how many polls to keep open. Pure arithmetic; the loop is in receivers.py."""
 
 import math
 
