@@ -88,7 +88,9 @@ def redrive_chosen(queue: Queue, where: Filter, *, messages_per_second: int, sqs
     # Of a FIFO group more may wait behind one that stays, and what was sent has made room for them.
     if dead.endswith(".fifo") and result["left"] and result["moved"]:
         result["status"] = "INCOMPLETE"
-    return Chosen(**result, newer=newer) if newer else result
+    if newer:
+        result["newer"] = newer
+    return result
 
 
 @contextmanager

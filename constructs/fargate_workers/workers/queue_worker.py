@@ -298,7 +298,7 @@ class QueueWorker(TaskConstruct):
                 planned=planned is not None,
             ),
         ]
-        if database is not None and options.get("environment", {}).get("OUTBOX_RELAY") != "false":
+        if database is not None and (options.get("environment") or {}).get("OUTBOX_RELAY") != "false":
             definitions += outbox_alarms(qualified_name=name, log_group_name=log_group_name)
         self.alarms["HandlerFailing"] = failing
         for definition in definitions:

@@ -93,9 +93,7 @@ def test_a_policy_that_may_not_be_asked_for_is_one_sentence_and_no_failure(
     administrator.execute_command("ACL", "SETUSER", "default", "-info")
     opened(kind, server_of(server))
     (warning,) = [each for each in caplog.records if each.levelname == "WARNING"]
-    assert warning.getMessage() == (
-        "eviction_unknown: BROKER_REDIS_HOST does not show its maxmemory-policy; make sure that it is noeviction"
-    )
+    assert (warning.getMessage(), vars(warning)["fields"]) == ("eviction_unknown", {"server": "BROKER_REDIS_HOST"})
 
 
 def test_a_server_that_does_not_name_its_policy_is_taken_as_one_that_does_not_show_it(

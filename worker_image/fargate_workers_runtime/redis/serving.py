@@ -32,9 +32,7 @@ def check_server(client: redis.Redis, *, address: str) -> None:
         raise SettingsError(f"{address} is a server of version {version}; make it Valkey, or Redis 7 or later.")
     policy = _eviction(client)
     if policy is None:
-        _log.warning(
-            "eviction_unknown: %s does not show its maxmemory-policy; make sure that it is noeviction", address
-        )
+        _log.warning("eviction_unknown", extra={"fields": {"server": address}})
     elif policy != "noeviction":
         raise SettingsError(
             f"{address} is a server that evicts keys when its memory is full ({policy}), and with them messages; "

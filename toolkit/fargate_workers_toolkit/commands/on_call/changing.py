@@ -81,7 +81,7 @@ def _run_for_object(aws: Aws, task: str, address: str, *, yes: bool, as_json: bo
     wanted = find_object(aws, address, found)
     confirm(aws, f"run {found.short_name} now for {address}, {wanted.size:,} bytes.", yes=yes)
     arn = run_for_object(aws, found, wanted)
-    value = {"task": arn, "object": address, "version_id": wanted.version_id}
+    value: dict[str, object] = {"task": arn, "object": address, "version_id": wanted.version_id}
     _say(f"{found.short_name} starts for {address} as the task {arn.rpartition('/')[2]}.", value, as_json=as_json)
 
 

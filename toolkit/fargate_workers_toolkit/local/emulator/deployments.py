@@ -1,4 +1,4 @@
-"""Deployments side by side: servers start on threads of their own, and whoever waits for a stack hears of its end."""
+"""Deployments side by side: servers start on threads of their own, and an answer about a stack waits for its end."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +20,11 @@ LOOK_SECONDS = 0.05
 def install() -> None:
     """Put it into MiniStack."""
     runs_on_a_thread = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda kind: kind in STARTING_SERVERS or runs_on_a_thread(kind)
+
+    def on_a_thread(kind: str) -> bool:
+        return kind in STARTING_SERVERS or runs_on_a_thread(kind)
+
+    stacks._runs_on_worker_thread = on_a_thread
     answer = app.SERVICE_HANDLERS[SERVICE]
 
     async def handle(method: str, path: str, headers: Mapping[str, str], body: bytes, query: Any) -> Any:
