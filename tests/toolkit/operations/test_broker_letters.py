@@ -98,7 +98,7 @@ def test_what_returns_keeps_its_attributes_and_is_marked(broker: Broker, tmp_pat
     assert order == 3
     if attributes:
         assert attributes["tenant"] == "tenant-1"
-        assert set(attributes) == {"tenant", "replay.of", "replay.at"}
+        assert set(attributes) == {"tenant", "replay.of", "replay.at", "replay.first"}
 
 
 def test_a_limit_leaves_the_youngest(broker: Broker, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_production_is_not_paused_without_a_person(world: World) -> None:
     ended = run("pause", "prod", "--why", "x")
 
     assert ended.exit_code == 2
-    assert "prod: pause Orders: stop its tasks, suspend its scaling; its messages wait." in ended.stderr
+    assert "prod: pause Orders: stop its tasks and its scaling; its messages wait." in ended.stderr
     assert world.service("Orders", "prod")["desiredCount"] == 2
 
 

@@ -88,7 +88,7 @@ def test_json_has_it_all(world: World) -> None:
     orders, refunds = json.loads(run("dev", "--json").stdout)
 
     assert (orders["worker"], refunds["worker"]) == ("dev-W/Orders", "dev-W/Refunds")
-    assert orders["depth"] == {"waiting": 0, "in_flight": 0}
+    assert orders["depth"] == {"waiting": 0, "in_flight": 0, "oldest": None}
     assert (orders["scaling"]["min_tasks"], orders["dead_letters"], orders["troubles"]) == (1, 0, [])
 
 
