@@ -83,7 +83,7 @@ def rig() -> Iterator[RedisRig]:
 
 @pytest.fixture(autouse=True)
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("pipeline.outage", "pipeline.attempts"):
+    for module in ("pipeline.outage", "pipeline.attempting.attempts"):
         monkeypatch.setattr(f"fargate_workers_runtime.{module}.full_jitter", lambda *_args, **_more: 0.01)
 
 

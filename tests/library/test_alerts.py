@@ -289,7 +289,8 @@ def test_a_topic_and_a_key_contradict_each_other() -> None:
 
 
 def test_an_alarm_notifies_whatever_has_a_topic_and_runbooks() -> None:
-    ours = SimpleNamespace(topic_arn="arn:aws:sns:eu-west-1:111111111111:theirs", runbooks="https://wiki.example.com")
+    topic = "arn:aws:sns:eu-west-1:111111111111:theirs"
+    ours = SimpleNamespace(topic_arn=topic, runbooks="https://wiki.example.com", mutes=None)
     depth = Metric(namespace="AWS/SQS", name="Depth", dimensions={"QueueName": "orders"})
     definition = AlarmDefinition(id="Plain", symptom="s.", meaning="m.", first_command="c", metrics={"depth": depth})
 

@@ -129,6 +129,7 @@ def test_it_may_move_from_these_dead_letter_queues_into_these_queues(synthesized
         "sqs:CancelMessageMoveTask",
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
         "sqs:GetQueueAttributes",
     ]
     assert len(move["Resource"]) == 2
@@ -178,8 +179,8 @@ def test_the_asset_holds_the_functions_own_source_and_nothing_else(synthesized: 
     packed = synthesized.folder / f"asset.{Path(name).stem}"
 
     found = {str(path.relative_to(packed)) for path in packed.rglob("*") if path.is_file()}
-    source = Path(__file__).parents[2] / "lambda_src" / "fargate_workers_redrive"
-    assert found == {f"fargate_workers_redrive/{path.name}" for path in source.glob("*.py")}
+    source = Path(__file__).parents[2] / "lambda_src"
+    assert found == {str(path.relative_to(source)) for path in (source / "fargate_workers_redrive").rglob("*.py")}
 
 
 def widgets(found: Resources) -> list[dict[str, Any]]:

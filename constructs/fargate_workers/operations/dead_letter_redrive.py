@@ -45,7 +45,7 @@ class DeadLetterRedrive(Construct):
         {"action": "start", "queue": "Orders", "messages_per_second": 2}
         {"action": "status", "queue": "Orders"}
         {"action": "cancel", "queue": "Orders"}
-        {"action": "start", "queue": "Orders", "where": "reason == \"schema*\" and age < 2h"}
+        {"action": "start", "queue": "Orders", "where": "reason == 'schema*' and age < 2h"}
 
     Its name is an output of its stack, and in the text of the alarm for dead letters of each worker in the same stack.
     With a filter, that of `fargate-workers dead-letters`, the function itself sends the chosen letters back, each

@@ -23,7 +23,7 @@ from tests.runtime.tcp_proxy import TcpProxy
 
 @pytest.fixture(autouse=True)
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("pipeline.outage", "pipeline.attempts"):
+    for module in ("pipeline.outage", "pipeline.attempting.attempts"):
         monkeypatch.setattr(f"fargate_workers_runtime.{module}.full_jitter", lambda *_args, **_more: 0.01)
     monkeypatch.setattr("fargate_workers_runtime.sql.connection._PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr("fargate_workers_runtime.sql.effects._PATIENCE_SECONDS", 2.0)

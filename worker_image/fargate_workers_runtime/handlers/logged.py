@@ -6,8 +6,8 @@ from typing import Any
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.telemetry import exception_fields
 
-#: Attributes of a message that was a dead letter: the id with which it first came, set by a replay, or by a worker for
-#: a redrive of SQS.
+#: Attributes of a message that was a dead letter: the id with which it first came, set by a replay, or by the worker
+#: that gave it up.
 _BEFORE = ("replay.first", "replay.of", "dlq.originalMessageId")
 
 #: Characters of a key's digest: enough to find a key by, and no more.
@@ -48,6 +48,6 @@ def logged_key(key: str) -> str:
 
 
 def replay_of(message: Message) -> str | None:
-    """The id with which a replayed or redriven message first came; None for any other."""
+    """The id with which a message that was a dead letter first came; None for any other."""
     attributes = message.attributes
     return next((attributes[name] for name in _BEFORE if name in attributes), None) if attributes else None

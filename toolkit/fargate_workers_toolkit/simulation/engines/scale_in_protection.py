@@ -12,6 +12,9 @@ from dataclasses import dataclass
 # of the newest.
 OFTEN, NEWEST = 0.25, 0.2
 
+#: Handlers that outlast the drain in a new task before it expects that of the next.
+LESSONS = math.ceil(math.log(1 - OFTEN) / math.log(1 - NEWEST))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleInProtection:

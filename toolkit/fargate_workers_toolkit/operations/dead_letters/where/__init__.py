@@ -22,7 +22,12 @@ class FilterError(OperationsError):
 
 
 class Filter(where.Filter):
-    """A filter as it was typed."""
+    """A filter as it was typed.
+
+    Args:
+        text: As it was typed.
+        condition: What it means.
+    """
 
     @classmethod
     def parse(cls, text: str) -> Self:

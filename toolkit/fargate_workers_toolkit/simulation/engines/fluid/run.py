@@ -29,6 +29,7 @@ from fargate_workers_toolkit.simulation.engines.fluid.queue import CHUNK, Begun,
 from fargate_workers_toolkit.simulation.engines.receiving import fetched_ahead
 from fargate_workers_toolkit.simulation.engines.retrying import Retrying
 from fargate_workers_toolkit.simulation.engines.scale_in_protection import (
+    LESSONS,
     ScaleInProtection,
     is_expected,
     old_work,
@@ -232,7 +233,8 @@ class FluidRun:
             drain=task.drain,
             stop_timeout=task.stop_timeout,
         )
-        if is_expected(drain=task.drain, work=work, exponential=exponential):
+        learned = self._finished >= LESSONS * self._fleet.running
+        if learned and is_expected(drain=task.drain, work=work, exponential=exponential):
             return shares(old=busy, ending=busy / work if exponential else self._ended / slots)
         before = max(now - round(task.drain), 0)
         done = self._queue.finished_by(before, work=work)
