@@ -84,7 +84,7 @@ def sent_again(letter: DeadLetter, *, queue_url: str, now: float) -> dict[str, A
     request: dict[str, Any] = {
         "QueueUrl": queue_url,
         "MessageBody": letter.body,
-        "MessageAttributes": _with_marks(letter, {"replay.of": letter.id, "replay.at": at}),
+        "MessageAttributes": with_marks(letter.body, letter.native, {"replay.of": letter.id, "replay.at": at}),
     }
     if letter.group is not None:
         request["MessageGroupId"] = letter.group
@@ -96,16 +96,22 @@ def sent_again(letter: DeadLetter, *, queue_url: str, now: float) -> dict[str, A
     return request
 
 
-def _with_marks(letter: DeadLetter, marks: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The sender's attributes, and the marks while SQS takes them."""
+def with_marks(body: str, native: Mapping[str, Any], marks: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The sender's attributes, and the marks while SQS takes them: ten attributes, 1 MiB with the body.
+
+    Args:
+        body: The letter's body.
+        native: Its attributes as SQS has them.
+        marks: Attributes that are added.
+    """
     kept = {
         name: {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
-        for name, value in letter.native.items()
+        for name, value in native.items()
         if not name.startswith(OF_DEATH) and name not in marks
     }
-    room = MOST_BYTES - len(letter.body.encode()) - sum(_size(name, value) for name, value in kept.items())
+    room = MOST_BYTES - len(body.encode()) - sum(_size(name, value) for name, value in kept.items())
     for name, value in marks.items():
-        mark = {"DataType": "String", "StringValue": re.sub(r"[^\x20-\x7e]", " ", value) or "-"}
+        mark = {"DataType": "String", "StringValue": _printable(value)}
         room -= _size(name, mark)
         if room < 0 or len(kept) == MOST_ATTRIBUTES:
             break
@@ -116,3 +122,7 @@ def _with_marks(letter: DeadLetter, marks: Mapping[str, str]) -> dict[str, dict[
 def _size(name: str, value: Mapping[str, Any]) -> int:
     text, binary = value.get("StringValue", ""), value.get("BinaryValue", b"")
     return len(name.encode()) + len(value["DataType"]) + len(text.encode()) + len(binary)
+
+
+def _printable(value: str) -> str:
+    return re.sub(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD]", " ", value) or "-"

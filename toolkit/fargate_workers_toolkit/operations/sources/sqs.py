@@ -1,21 +1,14 @@
 """SQS: a queue and its dead-letter queue."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fargate_workers_redrive.letters import dead_letter, with_marks
 from fargate_workers_toolkit.operations.errors import answered
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.sources.source import DeadLetter, DeadLetterStore, Depth
 
 _BATCH = 10
-#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-_MOST_BYTES = 1_048_576
-_MOST_ATTRIBUTES = 10
-#: The prefix of the attributes that a worker gives a message when it gives it up.
-_OF_DEATH = "dlq."
-#: What SQS itself gives up has no reason; EventBridge and SNS name theirs.
-_BY_REDRIVE_POLICY = "received too often"
 _COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
@@ -180,49 +173,21 @@ def _depth(aws: Aws, url: str) -> Depth:
 
 
 def _letter(message: Mapping[str, Any]) -> DeadLetter:
-    system: Mapping[str, str] = message.get("Attributes", {})
-    native: Mapping[str, Any] = message.get("MessageAttributes", {})
-    texts = {name: value["StringValue"] for name, value in native.items() if "StringValue" in value}
+    read = dead_letter(message)
     return DeadLetter(
-        id=message["MessageId"],
-        body=message["Body"],
-        reason=_reason(texts),
-        error=texts.get("dlq.error") or texts.get("ERROR_MESSAGE", ""),
-        group=system.get("MessageGroupId"),
-        died_at=int(system.get("SentTimestamp", 0)) / 1_000,
-        receives=int(texts.get("dlq.receiveCount") or 0) or int(system.get("ApproximateReceiveCount", 1)) - 1,
-        original_id=texts.get("dlq.originalMessageId", ""),
-        attributes={name: value for name, value in texts.items() if not name.startswith(_OF_DEATH)},
-        token=message["ReceiptHandle"],
-        native={"attributes": native, "trace": system.get("AWSTraceHeader", "")},
+        id=read.id,
+        body=read.body,
+        reason=read.reason,
+        error=read.error,
+        group=read.group,
+        died_at=read.died_at,
+        receives=read.receives,
+        original_id=read.original_id,
+        attributes=read.attributes,
+        token=read.handle,
+        native={"attributes": read.native, "trace": read.trace},
     )
 
 
-def _reason(texts: Mapping[str, str]) -> str:
-    return texts.get("dlq.reason") or texts.get("ERROR_CODE") or _BY_REDRIVE_POLICY
-
-
 def _with_marks(letter: DeadLetter, marks: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The sender's attributes, and the marks while SQS takes them: ten attributes, 1 MiB with the body."""
-    kept = {
-        name: {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
-        for name, value in letter.native["attributes"].items()
-        if not name.startswith(_OF_DEATH) and name not in marks
-    }
-    room = _MOST_BYTES - len(letter.body.encode()) - sum(_size(name, value) for name, value in kept.items())
-    for name, value in marks.items():
-        mark = {"DataType": "String", "StringValue": _printable(value)}
-        room -= _size(name, mark)
-        if room < 0 or len(kept) == _MOST_ATTRIBUTES:
-            break
-        kept[name] = mark
-    return kept
-
-
-def _size(name: str, value: Mapping[str, Any]) -> int:
-    text, binary = value.get("StringValue", ""), value.get("BinaryValue", b"")
-    return len(name.encode()) + len(value["DataType"]) + len(text.encode()) + len(binary)
-
-
-def _printable(value: str) -> str:
-    return re.sub(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD]", " ", value) or "-"
+    return with_marks(letter.body, letter.native["attributes"], marks)
