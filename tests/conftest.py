@@ -62,6 +62,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
     return Files(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _several_threads_may_ask_moto() -> None:
+    """moto iterates over the messages in flight while another thread's request changes them: it is given a copy."""
+    from moto.sqs.models import Queue
+
+    def groups(queue: Queue) -> set[str]:
+        return {each.group_id for each in list(queue.pending_messages) if each.group_id is not None}
+
+    Queue.pending_message_groups = property(groups)
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """A real Valkey server, for all tests of a process."""
