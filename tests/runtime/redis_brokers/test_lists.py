@@ -218,7 +218,7 @@ def test_a_dead_letter_that_cannot_be_written_keeps_nobody_from_receiving(queue:
     broker.prepare()
     queue.client.set(queue.settings.dead_letters, "not what it was")
     for _ in range(2):
-        assert bodies(take(broker)) == ["a", "b"]
+        assert sorted(bodies(take(broker))) == ["a", "b"]  # leases that end at once promise no order
         queue.advance(LEASE)
     (first, _) = take(broker)
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
