@@ -8,13 +8,13 @@ from threading import Barrier
 
 import pytest
 
-from tests.doubles.postgres_server import WORKER, PostgresDatabase, postgres_server
+from tests.doubles.postgres_server import WORKER, PostgresDatabase, PostgresServer, postgres_server
 from tests.faults.rig import Process, Rig, Server, until
 from tests.faults.sql_program import STEPS, go_on, work_with_sql
 from tests.patience import PATIENCE
 from tests.runtime.tcp_proxy import TcpProxy
 
-#: Those that need the others at the same time come first.
+#: The first needs all of its runs at the same time.
 FAULTS = ("primary restarted", "kill -9", "SIGTERM", "connection cut")
 
 #: Of a process that waits at its step until the fault has happened.
@@ -75,16 +75,30 @@ class Run:
         return self.rig.start(name, program=work_with_sql, **variables, **changes)
 
 
+def database_of_orders(server: PostgresServer) -> PostgresDatabase:
+    """A database with the table in which the effects are made."""
+    database = server.create_database()
+    database.execute(f"CREATE TABLE orders (id text, amount integer); GRANT INSERT ON orders TO {WORKER}")
+    return database
+
+
 @pytest.fixture(scope="module")
-def runs(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[Run]]]:
+def runs(
+    server: Server, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], list[Run]]]:
     """The runs of a fault, one for each step; those of all faults are under way at the same time."""
     folder = tmp_path_factory.mktemp("sql")
     with postgres_server() as crashing, ThreadPoolExecutor(8) as threads:
-        database = crashing.create_database()
-        database.execute(f"CREATE TABLE orders (id text, amount integer); GRANT INSERT ON orders TO {WORKER}")
+        # A server of its own: a process that starts while its primary restarts ends, and none comes after it here.
+        restarted, steady = database_of_orders(crashing), database_of_orders(postgres)
         crash = Barrier(len(STEPS), action=crashing.restart)  # one crash, which meets a run at each step
-        ways = {(fault, step): Run(server, database, crash, folder, fault, step) for fault in FAULTS for step in STEPS}
-        futures = {way: threads.submit(run.run) for way, run in ways.items()}
+        futures = {
+            (fault, step): threads.submit(
+                Run(server, restarted if fault == FAULTS[0] else steady, crash, folder, fault, step).run
+            )
+            for fault in FAULTS
+            for step in STEPS
+        }
         for future in futures.values():
             future.exception()  # until then, a run may restart the database in which another's orders are counted
         yield lambda fault: [futures[fault, step].result() for step in STEPS]
