@@ -73,6 +73,15 @@ def _several_threads_may_ask_moto() -> None:
     Queue.pending_message_groups = property(groups)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _botocore_reads_each_model_once() -> None:
+    """Each session has a loader of its own, and reads the models again: a third of the CPU of tests with many clients."""
+    from botocore import loaders, session
+
+    shared = loaders.create_loader()
+    session.create_loader = lambda path=None: loaders.create_loader(path) if path else shared
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """A real Valkey server, for all tests of a process."""

@@ -52,6 +52,7 @@ def test_an_alarm_that_is_raised_is_not_lowered_by_a_test(world: World) -> None:
     assert state(world, "dev-Orders-DeadLetters") == "ALARM"
 
 
+@pytest.mark.usefixtures("nobody_waits")
 def test_who_hears_the_alarms_is_listed(world: World) -> None:
     sns = world.client("sns")
     topic = sns.create_topic(Name="alerts")["TopicArn"]

@@ -153,6 +153,7 @@ def test_an_endpoint_leads_to_the_broker(world: World, valkey: ValkeyServer) -> 
     assert (state["depth"]["waiting"], state["dead_letters"]) == (2, 0)
 
 
+@pytest.mark.usefixtures("nobody_waits")
 @pytest.mark.parametrize("make", [redis_stream, redis_list])
 def test_pause_and_resume_are_the_services(world: World, valkey: ValkeyServer, make: Any) -> None:
     with make(valkey.port) as broker:

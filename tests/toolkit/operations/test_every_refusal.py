@@ -16,6 +16,8 @@ from fargate_workers_toolkit.commands import COMMANDS
 from fargate_workers_toolkit.operations import Aws
 from tests.toolkit.operations.world import World
 
+pytestmark = pytest.mark.usefixtures("nobody_waits")
+
 #: Each command of someone on call, as it is typed.
 TYPED: Sequence[tuple[str, ...]] = (
     ("status", "dev"),
