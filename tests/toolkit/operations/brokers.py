@@ -152,7 +152,7 @@ def kafka(server: KafkaServer) -> Generator[Broker]:
         sender.flush()
 
     def arrived() -> list[tuple[int, Mapping[str, str]]]:
-        records: list[Any] = server.records(topic, partitions=partitions, idle=3.0)
+        records: list[Any] = server.records(topic, partitions=partitions)
         assert all(record.key() == f"key-{record.partition()}".encode() for record in records)
         return [
             (json.loads(each.value())["order"], {name: value.decode() for name, value in each.headers() or []})
@@ -161,7 +161,7 @@ def kafka(server: KafkaServer) -> Generator[Broker]:
 
     def footprint() -> Any:
         commits = [server.committed(group, name, partitions=partitions) for group in GROUPS for name in (topic, dead)]
-        return commits, len(server.records(dead, partitions=partitions, many=sum(sender.sent.values()), idle=10.0))
+        return commits, len(server.records(dead, partitions=partitions, many=sum(sender.sent.values())))
 
     variables = {
         "BROKER": "kafka",
