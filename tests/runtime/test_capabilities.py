@@ -201,7 +201,12 @@ def test_run_leaves_the_broker_before_the_process_ends(monkeypatch: pytest.Monke
         def close(self) -> None:
             story.append("closed")
 
-    for name, value in {"WORKER_NAME": "test", "QUEUE_URL": "https://sqs/1/orders", "AWS_REGION": "eu-west-1"}.items():
+    for name, value in {
+        "WORKER_NAME": "test",
+        "QUEUE_URL": "https://sqs/1/orders",
+        "AWS_REGION": "eu-west-1",
+        "RECEIVE_WAIT_SECONDS": "0",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HEALTH_FILE", str(tmp_path / "healthy"))
     monkeypatch.setattr("fargate_workers_runtime.entry_points.worker.starting", nullcontext)  # the log is pytest's here
