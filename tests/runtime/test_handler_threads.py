@@ -1,10 +1,12 @@
 """The threads of handlers: a function has one of its own, and coroutines share a few."""
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +14,15 @@ import pytest
 from fargate_workers_runtime import Message, run_once
 from fargate_workers_runtime.brokers.broker import Delivery
 from fargate_workers_runtime.handlers.asynchronous import synchronous
+from fargate_workers_runtime.handlers.gate import Gate
 from fargate_workers_runtime.handlers.steps import Steps
 from fargate_workers_runtime.pipeline.handler_threads import HandlerThreads
 from fargate_workers_runtime.pipeline.inbox import Inbox, Line, Work
 from fargate_workers_runtime.pipeline.leases import Lease
 from fargate_workers_runtime.settings import Settings
+from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
+from fargate_workers_runtime.worker import Worker
 from tests.patience import PATIENCE
 
 Eventually = Callable[[Callable[[], object]], None]
@@ -89,6 +94,89 @@ def test_a_call_that_nobody_goes_on_with_ends_without_a_word() -> None:
     steps = synchronous(handle, seconds=5).steps(Message(id="1", body={}, raw="{}"))
     next(steps)
     steps.close()
+
+
+# Coroutines and the end of the worker
+
+
+def running(handle: Callable[[Message], Any], queue: MemoryQueue, **changes: Any) -> tuple[Worker, list[int]]:
+    """A worker in a thread, and the exit code that it comes to."""
+    worker = Worker(
+        handle,
+        gate=Gate(idempotency_key="/id"),
+        broker=queue,
+        claims=changes.pop("claims", None),
+        settings=replace(settings(10), **changes),
+        metrics=Metrics("test", write=lambda _line: None),
+    )
+    codes: list[int] = []
+    threading.Thread(target=lambda: codes.append(worker.run()), daemon=True).start()
+    return worker, codes
+
+
+def test_a_stop_waits_for_coroutines(eventually: Eventually) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def handle(_message: Message) -> None:
+        loops.append(asyncio.get_running_loop())
+        begun.set()
+        await may_end.wait()
+
+    queue, claims = MemoryQueue([{"id": "1"}]), MemoryClaims()
+    worker, codes = running(handle, queue, claims=claims)
+    eventually(begun.is_set)
+    worker.request_stop("test")
+    eventually(worker.stopping.is_set)
+    assert not codes
+    loops[0].call_soon_threadsafe(may_end.set)
+    eventually(lambda: codes == [0])
+    assert queue.empty
+    assert claims.claim("1", owner="next", seconds=60).state == "completed"
+
+
+def test_a_coroutine_that_outlives_the_stop_is_abandoned_with_its_message_and_key_free(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr(Settings, "drain_seconds", 0.2)
+    begun, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def handle(_message: Message) -> None:
+        loops.append(asyncio.get_running_loop())
+        begun.set()
+        await may_end.wait()
+        ended.set()
+
+    queue, claims = MemoryQueue([{"id": "1"}]), MemoryClaims()
+    worker, codes = running(handle, queue, claims=claims)
+    eventually(begun.is_set)
+    worker.request_stop("test")
+    eventually(lambda: codes == [0])
+    assert queue.hidden == 0
+    assert claims.claim("1", owner="next", seconds=60).state == "granted"
+    loops[0].call_soon_threadsafe(may_end.set)
+    eventually(ended.is_set)
+    assert not queue.empty
+
+
+def test_a_coroutine_that_heeds_no_cancellation_is_overdue_and_ends_the_process_with_1(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.handlers.asynchronous.GRACE", 0.1)
+    may_end = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def handle(_message: Message) -> None:
+        loops.append(asyncio.get_running_loop())
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    queue = MemoryQueue([{"id": "1"}])
+    _, codes = running(handle, queue, lease=2, max_processing=1)
+    eventually(lambda: codes == [1])
+    loops[0].call_soon_threadsafe(may_end.set)
 
 
 # Where all threads wait for something else than a handler
