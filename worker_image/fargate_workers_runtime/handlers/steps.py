@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-#: A call that yields each future whose result it asks for next. Whoever goes on when that is done waits for nothing,
-#: in whatever thread; whoever goes on sooner waits in its own.
+#: A call that yields each future whose result it asks for next. A thread that goes on when that is done waits for
+#: nothing; one that goes on sooner waits for the result.
 Steps = Generator[Future[Any], None, Result]
 
 

@@ -30,7 +30,7 @@ _Attempt = tuple[Line, Work, Steps[Any]]
 class HandlerThreads:
     """The threads that take lines out of `inbox`, and those that go on with attempts whose coroutine has ended.
 
-    Those are threads of their own, because whoever begins may have to wait until another ends.
+    Those are threads of their own, because a line that begins may have to wait until another ends.
 
     Args:
         begin: Makes the steps of an attempt.
