@@ -129,7 +129,10 @@ def test_children_of_a_handler_die_of_signals_as_in_any_program(of: str, said: l
     ("variables", "code"),
     [
         ({"WORKER_NAME": "w", "QUEUE_URL": "q"}, 0),
+        ({"WORKER_NAME": "w", "BROKER": "kafka"}, 0),
+        ({"WORKER_NAME": "w", "POSTGRES_HOST": "a relay's"}, 0),
         ({"WORKER_NAME": "w", "SCHEDULE_NAME": "s"}, 10),
+        ({"WORKER_NAME": "w", "OBJECT_BUCKET": "b", "QUEUE_URL": "where it sends to"}, 10),
         ({}, -signal.SIGTERM),
     ],
 )

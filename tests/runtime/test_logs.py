@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -138,6 +138,35 @@ def test_fields_of_a_block_are_added_to_those_around_it_and_end_with_it(stream: 
     fields = ("message_id", "receive_count", "attempt")
     written = [[line.get(name) for name in fields] for line in lines(stream)]
     assert written == [["m", 3, 2], ["m", 1, 2], [None, None, None]]
+
+
+def test_a_block_is_left_while_what_runs_in_it_waits(stream: io.StringIO) -> None:
+    def steps(context: logs.log_context) -> Generator[str]:
+        with context:
+            yield from context.left_while_waiting(waits())
+            logging.getLogger("shop").info("ended")
+
+    def waits() -> Generator[str]:
+        logging.getLogger("shop").info("begun")
+        yield "something"
+
+    work = steps(logs.log_context(message_id="1"))
+    next(work)
+    logging.getLogger("shop").info("another message's")
+    thread = threading.Thread(target=lambda: list(work))
+    thread.start()
+    thread.join()
+    abandoned = steps(logs.log_context(message_id="2"))
+    next(abandoned)
+    del abandoned
+    logging.getLogger("shop").info("nobody's")
+    assert [(line["event"], line.get("message_id")) for line in lines(stream)] == [
+        ("begun", "1"),
+        ("another message's", None),
+        ("ended", "1"),
+        ("begun", "2"),
+        ("nobody's", None),
+    ]
 
 
 def test_fields_given_as_extra_are_kept_and_take_the_place_of_none_of_ours(stream: io.StringIO) -> None:

@@ -226,6 +226,26 @@ def test_an_effect_that_cannot_be_recorded_is_reported_as_done_and_not_begun_aga
 # SIGTERM
 
 
+@pytest.mark.parametrize(("stop_timeout", "tries", "state"), [(120, 3, "completed"), (4, 2, "held")])
+def test_an_effect_is_recorded_in_several_tries_also_while_the_task_stops_as_far_as_there_is_time(
+    stop_timeout: float, tries: int, state: str
+) -> None:
+    clock = Clock()
+    interruption = Interruption(stop_timeout=stop_timeout, clock=clock)
+    asked: list[str] = []
+
+    class Stopped(Failing):
+        def complete(self, key: str, *, owner: str) -> bool:
+            asked.append(key)
+            interruption.request()
+            return super().complete(key, owner=owner)
+
+    claims = Stopped("complete", times=2)
+    assert run_claimed(done, task(), claims, interruption=interruption, wait=clock.advance) == 0
+    assert len(asked) == tries
+    assert claims.claim(task().idempotency_key, owner="x", seconds=1).state == state
+
+
 @pytest.mark.parametrize("at", ["claim", "complete", "release", "handle"])
 def test_a_signal_breaks_off_the_handler_and_nothing_that_is_said_to_the_claims(at: str) -> None:
     interruption = Interruption()

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
 
+#: Variables of which a task has one, and no worker: what it was started for.
+STARTS_A_TASK = ("SCHEDULE_NAME", "OBJECT_BUCKET")
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # What we have set, and what each thread that is forking must restore.
@@ -27,7 +30,8 @@ def end_at_once(environment: Mapping[str, str]) -> None:
         return
     if threading.current_thread() is not threading.main_thread():
         return
-    code = 0 if "QUEUE_URL" in environment else 10  # a task's work is not done
+    is_task = not environment.keys().isdisjoint(STARTS_A_TASK)
+    code = 10 if is_task else 0  # a task's work is not done
     _take((signal.SIGTERM,), lambda _number: os._exit(code))
 
 

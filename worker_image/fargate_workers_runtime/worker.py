@@ -12,7 +12,7 @@ from functools import partial
 from fargate_workers_runtime.brokers import AttemptCounter, Broker, Delivery
 from fargate_workers_runtime.claims import Claims, Effects
 from fargate_workers_runtime.errors import HandlerRefused, PoisonMessage
-from fargate_workers_runtime.handlers import Gate, Handler, synchronous
+from fargate_workers_runtime.handlers import Gate, Handler, Steps, finish, synchronous
 from fargate_workers_runtime.pipeline import (
     LINGER,
     LONG_HANDLER_SECONDS,
@@ -20,6 +20,7 @@ from fargate_workers_runtime.pipeline import (
     PERIOD,
     Again,
     Attempts,
+    HandlerThreads,
     Inbox,
     InHand,
     Isolation,
@@ -53,7 +54,7 @@ _EXIT_SECONDS = 5.0
 
 
 class Worker:
-    """The loop that drains one broker through one handler, with `settings.concurrency` threads, until it is stopped.
+    """The loop that drains one broker through one handler, `settings.concurrency` at once, until it is stopped.
 
     Args:
         handle: Called with each message that may run. Returning ends the message; PoisonMessage, Retry and every other
@@ -105,7 +106,7 @@ class Worker:
         self._memory = Memory()
 
         lease = settings.lease
-        self._inbox = Inbox(ordered=self._ordered, ask_for=self.wants)
+        self._inbox = Inbox(ordered=self._ordered, ask_for=self.wants, slots=settings.concurrency)
         self._leases = Leases(broker, claims, seconds=lease, on_overdue=self._overdue)
         self._settler = Settler(
             broker,
@@ -121,8 +122,9 @@ class Worker:
         )
         self._isolation = Isolation(most=4 * settings.concurrency, seconds=lease, crowded=lambda: self._inbox.unbegun)
         self._releases = Releases(claims) if claims else None
+        call = synchronous(handle, seconds=settings.max_processing, around=protection.running if protection else None)
         self._attempts = Attempts(
-            synchronous(handle, seconds=settings.max_processing, around=protection.running if protection else None),
+            call,
             ordered=self._ordered,
             settings=settings,
             claims=claims,
@@ -153,11 +155,20 @@ class Worker:
             stopping=self._stopping,
             over=self._over,
         )
+        self._threads = HandlerThreads(
+            self._inbox,
+            begin=self._turns.take,
+            carry_out=self._carry_out,
+            failed=self._lose,
+            most=settings.concurrency,
+            asynchronous=call.asynchronous,
+        )
         self._tickers = [
             Ticker("heartbeat", seconds=lease / 12, action=self._leases.beat),
             Ticker("standstill", seconds=PERIOD, action=self._standstill.tick),
             Ticker("metrics", seconds=settings.metrics_interval, action=self._metrics.flush),
             Ticker("fetched-ahead", seconds=1, action=self.look_at_slow_handlers),
+            Ticker("handler-threads", seconds=1, action=self._threads.look),
             *tickers,
         ]
         if self._releases:
@@ -211,8 +222,7 @@ class Worker:
             ticker.start()
         if self._protection:
             self._protection.start()
-        for number in range(self._settings.concurrency):
-            threading.Thread(target=self._work, name=f"handler-{number}", daemon=True).start()
+        self._threads.start()
         receivers.start()
         _log.info("started", extra={"fields": {"concurrency": self._settings.concurrency, "fifo": self._ordered}})
         return self._stop(self._stop_request.wait(), receivers)
@@ -326,6 +336,7 @@ class Worker:
         if self._limiter:
             self._limiter.close()
         self._inbox.dismiss()
+        self._threads.stop()
         self._metrics.flush()
         _log.info("stopped", extra={"fields": {"drained": drained}})
         return self._failed
@@ -383,37 +394,29 @@ class Worker:
         if work.message or self._ordered:
             self._turns.expect(work)
             self._inbox.put(work)
-        elif isinstance(outcome := self._attempts.attempt(work), Again):
+        elif isinstance(outcome := finish(self._attempts.attempt(work)), Again):
             self._release(work.lease, outcome)
         else:
             self._settler.carry_out(work.lease, outcome)
 
     # Handling
 
-    def _work(self) -> None:
-        """A handler's thread. It is never replaced, so it outlives every error."""
-        line: Line | None = None
-        while (found := self._inbox.next(line)) is not None:
-            line, work = found
-            try:
-                if not self._carry_out(self._turns.take(line, work), line, work):
-                    line = None
-            except BaseException:
-                _log.exception("handler_thread_failed")
-                self._leases.lose(work.lease, "a fault of the runtime")
-                self._end(work)
+    def _lose(self, work: Work) -> None:
+        """Leave a message to the end of its lease: what becomes of it could not be found out."""
+        self._leases.lose(work.lease, "a fault of the runtime")
+        self._end(work)
 
     def _begins_nothing(self) -> bool:
         """The worker stops, or rests until its task is idle: another task should have what has not begun."""
         return self._stopping.is_set() or (self._protection is not None and self._protection.resting)
 
-    def _attempt(self, work: Work) -> Outcome:
+    def _attempt(self, work: Work) -> Steps[Outcome]:
         self._running.add(work)
         if self._settings.max_messages and next(self._begun) == self._settings.max_messages:
             self._stopping.set()  # nothing more begins, also before the shutdown does
             self.request_stop("recycled")
         try:
-            outcome = self._attempts.attempt(work)
+            outcome = yield from self._attempts.attempt(work)
             self._settler.carry_out(work.lease, outcome)  # while it is its turn: the next may end the process
             return outcome
         finally:

@@ -23,7 +23,7 @@ from fargate_workers_runtime.claims import Claim, Claims, open_claims
 from fargate_workers_runtime.errors import HandlerRefused, PoisonMessage, Retry, SettingsError, with_plain_values
 from fargate_workers_runtime.handlers import refuse_generators, resolve
 from fargate_workers_runtime.process import EXIT_WRONG, Ticker, end, starting
-from fargate_workers_runtime.settings import text
+from fargate_workers_runtime.settings import number, text
 from fargate_workers_runtime.signals import on_stop
 from fargate_workers_runtime.telemetry import exception_fields, logs
 
@@ -40,6 +40,9 @@ _LEAST_RENEWAL = LEASE_SECONDS / 12
 
 #: Between tries to record an effect, in seconds.
 _COMPLETION_PAUSES = (1, 2, 4)
+
+#: What one more try must leave of the stop timeout, in seconds.
+_LAST_WORDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +150,7 @@ def run_task(handle: Callable[[Task], object]) -> NoReturn:
         refuse_generators(handle)
         task = Task.from_environment(os.environ)
         claims = open_claims(scope=task.name)
-        interruption = Interruption()
+        interruption = Interruption(stop_timeout=number(os.environ, "STOP_TIMEOUT_SECONDS", 120, 1, 43_260))
         on_stop(lambda _signal: interruption.request(), signals=(signal.SIGTERM,))
     end(run_claimed(handle, task, claims, interruption=interruption))
 
@@ -182,15 +185,28 @@ class Interruption:
     """SIGTERM: it breaks off the handler and waits, and lets each request to the claims end.
 
     A claim whose answer was not received would keep the next run out, and an effect that is done would not be recorded.
+
+    Args:
+        stop_timeout: Seconds between SIGTERM and SIGKILL. Default: 120, Fargate's longest.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stop_timeout: float = 120, clock: Callable[[], float] = time.monotonic) -> None:
         self.requested: bool = False
         self._breaks_off = False
+        self._stop_timeout = stop_timeout
+        self._clock = clock
+        self._ends_at = math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """Until SIGKILL; infinity before the request."""
+        return self._ends_at - self._clock()
 
     def request(self) -> None:
         """Called by the signal handler, in the main thread."""
         again, self.requested = self.requested, True
+        if not again:
+            self._ends_at = self._clock() + self._stop_timeout
         if self._breaks_off and not again:  # a second one must not break off the clean-up
             raise _Interrupted
 
@@ -323,15 +339,16 @@ class _Run:
     def _recorded(self, claims: Claims) -> bool:
         """Record the effect; False if another run has taken over.
 
-        A store that does not answer is asked again. At last the run counts as done: it is, and another try would do it
-        again. Its claim is left to lapse, so that no run begins at once.
+        A store that does not answer is asked again, also while the task stops, as far as there is time. At last the run
+        counts as done: it is, and another try would do it again. Its claim is left to lapse, so that no run begins at
+        once.
         """
         for pause in (*_COMPLETION_PAUSES, None):
             try:
                 return claims.complete(self._task.idempotency_key, owner=self._owner)
             except Exception:
                 _log.warning("complete_failed", exc_info=True)
-            if pause is None or self._interruption.requested:
+            if pause is None or self._interruption.seconds_left < pause + _LAST_WORDS:
                 break
             self._wait(pause)
         _log.error("effect_not_recorded")

@@ -5,6 +5,7 @@ from fargate_workers_runtime.handlers.gate import Gate, KeyOf
 from fargate_workers_runtime.handlers.logged import LoggedMessage, replay_of
 from fargate_workers_runtime.handlers.payloads import Body
 from fargate_workers_runtime.handlers.returned import resolve
+from fargate_workers_runtime.handlers.steps import Steps, finish
 
 __all__ = [
     "Body",
@@ -13,6 +14,8 @@ __all__ = [
     "Handler",
     "KeyOf",
     "LoggedMessage",
+    "Steps",
+    "finish",
     "refuse_generators",
     "replay_of",
     "resolve",

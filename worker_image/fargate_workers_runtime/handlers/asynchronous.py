@@ -1,4 +1,4 @@
-"""Handlers as a worker's thread calls them; what they return to await runs on one event loop, in its own thread."""
+"""Handlers as a worker calls them; what they return to await runs on one event loop, in its own thread."""
 
 import functools
 import inspect
@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fargate_workers_runtime.errors import HandlerRefused, with_plain_values
-from fargate_workers_runtime.handlers.returned import resolve
+from fargate_workers_runtime.handlers.returned import resolving
+from fargate_workers_runtime.handlers.steps import Steps, finish
 from fargate_workers_runtime.message import Message
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ GRACE = 10.0
 
 
 class Call:
-    """A handler as a thread can call it: it returns when the effect is done, or raises.
+    """A handler as the worker can call it: it returns when the effect is done, or raises.
 
     A coroutine that takes longer than `seconds` is cancelled with TimeoutError, and its message tried again: unlike a
     thread, it can be ended from outside.
@@ -38,6 +39,7 @@ class Call:
         around: Entered around each call. Default: nothing.
 
     Attributes:
+        asynchronous: It is known to need no thread while it waits.
         grace: How much longer than `seconds` a call may take, in seconds: what is cancelled may clean up.
     """
 
@@ -52,10 +54,15 @@ class Call:
         self._around = around
         self._seconds = seconds
         self._has_worked = False
-        self.grace: float = GRACE if is_asynchronous(handle) else 0.0
+        self.asynchronous: bool = is_asynchronous(handle)
+        self.grace: float = GRACE if self.asynchronous else 0.0
 
     def __call__(self, message: Message) -> None:
-        """Handle `message`.
+        """Handle `message`; raises what `steps` does."""
+        finish(self.steps(message))
+
+    def steps(self, message: Message) -> Steps[None]:
+        """The steps in which `message` is handled: without a thread while a coroutine is at it.
 
         Raises:
             HandlerRefused: The handler returns work that is not done, and has never done otherwise. Once one message
@@ -63,10 +70,12 @@ class Call:
         """
         try:
             if self._around is None:
-                self._call(message)
+                yield from self._call(message)
             else:
                 with self._around():
-                    self._call(message)
+                    yield from self._call(message)
+        except GeneratorExit:  # nobody goes on with it: the process ends
+            raise
         except HandlerRefused as refused:
             if self._has_worked:
                 raise TypeError(*refused.args) from None
@@ -77,7 +86,7 @@ class Call:
             raise plain from error
         self._has_worked = True
 
-    def _call(self, message: Message) -> None:
+    def _call(self, message: Message) -> Steps[None]:
         began = time.monotonic()
         returned = self._handle(message)
         if returned is not None:
@@ -85,9 +94,9 @@ class Call:
             if message.deadline is not None:
                 left = (message.deadline - datetime.now(UTC)).total_seconds()
                 deadline = min(deadline, time.monotonic() + left)
-            resolve(returned, wait=lambda work: self._wait(work, deadline))
+            yield from resolving(returned, run=lambda work: self._run(work, deadline))
 
-    def _wait(self, work: Awaitable[Any], deadline: float) -> object:
+    def _run(self, work: Awaitable[Any], deadline: float) -> Steps[object]:
         self.grace = GRACE
         # Two megabytes that most workers do not need.
         import asyncio  # noqa: PLC0415
@@ -100,7 +109,9 @@ class Call:
             if not loop.is_running():
                 raise HandlerRefused("The handler returned a Future of an event loop that does not run; run it there.")
         limited = _limited(work, deadline - time.monotonic())
-        value, error = asyncio.run_coroutine_threadsafe(limited, loop).result()
+        future = asyncio.run_coroutine_threadsafe(limited, loop)
+        yield future
+        value, error = future.result()
         if error:
             raise error
         return value
@@ -109,7 +120,7 @@ class Call:
 def synchronous(
     handle: Handler, *, seconds: float, around: Callable[[], AbstractContextManager[None]] | None = None
 ) -> Call:
-    """`handle`, function or coroutine function, as the worker's threads can call it; `seconds` is its limit."""
+    """`handle`, function or coroutine function, as the worker can call it; `seconds` is its limit."""
     return Call(handle, seconds=seconds, around=around)
 
 

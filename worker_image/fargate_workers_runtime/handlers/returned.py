@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from fargate_workers_runtime.errors import HandlerRefused
+from fargate_workers_runtime.handlers.steps import Steps, finish
 
 
 def resolve(value: object, *, wait: Callable[[Awaitable[Any]], object]) -> None:
@@ -16,10 +17,25 @@ def resolve(value: object, *, wait: Callable[[Awaitable[Any]], object]) -> None:
     Raises:
         HandlerRefused: It stands for work that only its author could do.
     """
+
+    def run(work: Awaitable[Any]) -> Steps[object]:
+        yield from ()
+        return wait(work)
+
+    finish(resolving(value, run=run))
+
+
+def resolving(value: object, *, run: Callable[[Awaitable[Any]], Steps[object]]) -> Steps[None]:
+    """The steps in which the work that a handler returned is finished: `run` has those of an awaitable.
+
+    Raises:
+        HandlerRefused: It stands for work that only its author could do.
+    """
     while value is not None:
         if inspect.isawaitable(value):
-            value = wait(value)
+            value = yield from run(value)
         elif isinstance(value, Future):
+            yield value
             value = cast("Future[object]", value).result()
         elif fault := unfinished(value):
             raise HandlerRefused(f"The handler returned {fault}; nothing was acknowledged.")

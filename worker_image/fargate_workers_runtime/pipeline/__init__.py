@@ -2,6 +2,7 @@
 
 from fargate_workers_runtime.pipeline.attempting import Attempts, Isolation, Memory, Turns
 from fargate_workers_runtime.pipeline.backoff import full_jitter
+from fargate_workers_runtime.pipeline.handler_threads import HandlerThreads
 from fargate_workers_runtime.pipeline.in_hand import InHand
 from fargate_workers_runtime.pipeline.inbox import Inbox, Line, Work
 from fargate_workers_runtime.pipeline.leases import ENDING_SECONDS, Lease, Leases
@@ -24,6 +25,7 @@ __all__ = [
     "PERIOD",
     "Again",
     "Attempts",
+    "HandlerThreads",
     "InHand",
     "Inbox",
     "Isolation",

@@ -1,5 +1,6 @@
 """The messages received and not handled yet, in the order in which they may begin."""
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -53,6 +54,8 @@ class Inbox:
     A group at work whose order holds is one line: each of its messages begins when the one before it has ended. A line
     that is parked waits for something else than a handler, and takes no room from what could begin.
 
+    A line has a slot from when a thread takes it until its attempt has ended, also while that waits without a thread.
+
     A thread that has nothing to do is woken for the first line, and wakes the next thread before it begins. So handlers
     that wait for something run side by side, and of those that do not, one thread works off a whole batch: Python would
     run no two of them at once, and each change of threads takes longer than a quick handler.
@@ -60,10 +63,12 @@ class Inbox:
     Args:
         ordered: The messages of a group begin in order.
         ask_for: How many more messages to ask for, given how many are held.
+        slots: Lines that may have a slot at once. Default: as many as there are threads.
     """
 
-    def __init__(self, *, ordered: bool, ask_for: Callable[[int], int]) -> None:
+    def __init__(self, *, ordered: bool, ask_for: Callable[[int], int], slots: int = sys.maxsize) -> None:
         self._ordered = ordered
+        self._slots = slots
         self._ask_for = ask_for
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -77,6 +82,8 @@ class Inbox:
         self._groups: dict[str, Line] = {}
         self._parked: set[Line] = set()
         self._ready: deque[Line] = deque()
+        self._at_work = 0  # lines that have a slot
+        self._taken_lines = 0  # how many ever had one
         self._idle = 0  # threads that wait for a line
         self._waking = False  # one of them has been woken, and has not looked yet
         self._dismissed = False
@@ -163,13 +170,14 @@ class Inbox:
             while line is None or not line.waiting:
                 if line is not None:
                     self._drop(line)
+                    self._at_work -= 1
                 line = self._next_line()
                 if line is None:
                     return None
             return line, line.waiting.popleft()
 
     def _next_line(self) -> Line | None:
-        while not self._ready:
+        while not self._may_begin:
             if self._dismissed:
                 return None
             self._idle += 1
@@ -177,15 +185,38 @@ class Inbox:
             self._idle -= 1
             self._waking = False
         line = self._ready.popleft()
+        self._at_work += 1
+        self._taken_lines += 1
         self._wake()
         return line
+
+    @property
+    def _may_begin(self) -> bool:
+        return bool(self._ready) and self._at_work < self._slots
+
+    def leave(self, line: Line | None = None) -> None:
+        """End the slot of a line whose attempt has ended; `line` goes on in the next one."""
+        with self._lock:
+            self._at_work -= 1
+            if line is not None and line.waiting:
+                self._ready.appendleft(line)
+            elif line is not None:
+                self._drop(line)
+            self._wake()
+
+    @property
+    def unserved(self) -> tuple[int, int]:
+        """How many lines could begin if they had a thread, and how many lines have begun since the inbox is there."""
+        with self._lock:
+            lines = 0 if self._idle else min(len(self._ready), self._slots - self._at_work)
+            return max(0, lines), self._taken_lines
 
     def _let_begin(self, line: Line) -> None:
         self._ready.append(line)
         self._wake()
 
     def _wake(self) -> None:
-        if self._ready and self._idle and not self._waking:
+        if self._may_begin and self._idle and not self._waking:
             self._waking = True
             self._work.notify()
 

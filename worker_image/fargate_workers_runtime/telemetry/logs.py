@@ -12,14 +12,17 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Self, TextIO, cast
+from typing import Any, Self, TextIO, TypeVar, cast
 
 from fargate_workers_runtime.plain_values import text_of
 from fargate_workers_runtime.telemetry.exception_fields import exception_fields
 from fargate_workers_runtime.telemetry.line_writer import LineWriter
+
+Awaited = TypeVar("Awaited")
+Result = TypeVar("Result")
 
 _context: "ContextVar[log_context | None]" = ContextVar("log_context", default=None)
 
@@ -113,6 +116,19 @@ class log_context:  # noqa: N801  called like a function; a generator takes twic
     def add(self, **fields: Any) -> None:
         """Add more fields, until the end of the block."""
         self._fields.update(fields)
+
+    def left_while_waiting(self, steps: Generator[Awaited, None, Result]) -> Generator[Awaited, None, Result]:
+        """`steps`, taken inside this block, which is left while they wait: another thread may go on with them."""
+        while True:
+            try:
+                awaited = next(steps)
+            except StopIteration as end:
+                return end.value
+            self.__exit__()
+            try:
+                yield awaited
+            finally:
+                self.__enter__()
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from fargate_workers_runtime.brokers import AttemptCounter
 from fargate_workers_runtime.claims import Block, Claims, EffectAttempt, Effects, TransactionalClaims, fingerprint
 from fargate_workers_runtime.errors import ClaimLost, EffectRefused, HandlerRefused, PoisonMessage, Refusal, Retry
-from fargate_workers_runtime.handlers import Call, LoggedMessage, replay_of
+from fargate_workers_runtime.handlers import Call, LoggedMessage, Steps, replay_of
 from fargate_workers_runtime.message import Message
 from fargate_workers_runtime.pipeline.attempting.isolation import PROVEN, SURE
 from fargate_workers_runtime.pipeline.attempting.patience import Memory, attempts, reason
@@ -89,7 +89,7 @@ class Attempts:
         self._effects = effects
         self._counter = counter
 
-    def attempt(self, work: Work) -> Outcome:
+    def attempt(self, work: Work) -> Steps[Outcome]:
         """One message, from claim to end."""
         message, lease = work.message, work.lease
         if not self._leases.is_alive(lease):  # it waited while the process stood still, and another may have it
@@ -110,7 +110,9 @@ class Attempts:
                         return turned_away
                     started += time.monotonic() - asked  # waiting for the rate limit is not work
                 context.add(attempt=claimed.attempt)
-                return self._run(claimed, lease)
+                return (yield from context.left_while_waiting(self._run(claimed, lease)))
+            except GeneratorExit:  # nobody goes on with it: the process ends
+                raise
             except BaseException as error:  # a handler's thread must outlive whatever happens in it
                 _log.exception("attempt_failed")
                 return self.retry(lease, error)
@@ -225,7 +227,7 @@ class Attempts:
 
     # The handler
 
-    def _run(self, message: Message, lease: Lease) -> Outcome:
+    def _run(self, message: Message, lease: Lease) -> Steps[Outcome]:
         limit = self._settings.max_processing
         effect = (
             EffectAttempt(key=message.idempotency_key, payload=fingerprint(message.body)) if self._effects else None
@@ -245,7 +247,9 @@ class Attempts:
         started = lease.began_at = time.monotonic()
         lease.deadline = started + limit + self._handle.grace
         try:
-            self._handle(message)
+            yield from self._handle.steps(message)
+        except GeneratorExit:  # nobody goes on with it: the process ends
+            raise
         except PoisonMessage as poison:
             self._release_claim(lease)
             return self.dead_letter(lease, poison)

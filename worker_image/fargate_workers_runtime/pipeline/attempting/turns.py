@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
+from fargate_workers_runtime.handlers import Steps
 from fargate_workers_runtime.pipeline.attempting.attempts import Attempts
 from fargate_workers_runtime.pipeline.attempting.isolation import Isolation, place, unanswered
 from fargate_workers_runtime.pipeline.attempting.patience import Memory, Seen
@@ -35,7 +36,7 @@ class Turns:
     def __init__(
         self,
         *,
-        attempt: Callable[[Work], Outcome],
+        attempt: Callable[[Work], Steps[Outcome]],
         reopen: Callable[[Lease, int], Work],
         release_ready: Callable[[], None],
         begins_nothing: Callable[[], bool],
@@ -76,12 +77,12 @@ class Turns:
         """Note that the worker has `work` no more."""
         self._isolation.forget(work)
 
-    def take(self, line: Line, work: Work) -> Outcome:
+    def take(self, line: Line, work: Work) -> Steps[Outcome]:
         """Give the first of `line` its turn; returns its outcome."""
         if self._begins_nothing():
             # What the queue would then give up is attempted first, as far as there is time.
             last = self._attempts.at_last_delivery(work.lease) and not self._over.is_set()
-            return self._attempt(work) if last else Again(seconds=0)
+            return (yield from self._attempt(work)) if last else Again(seconds=0)
         if self._outage.lasts:
             return self._attempts.postpone(work.lease)
         if work.failures:
@@ -90,16 +91,16 @@ class Turns:
         seen = self._memory.of(work.lease.delivery.id)
         deaths = self._deaths(work, seen)
         if seen.deaths or self._isolation.suspects(deaths):
-            outcome = self._alone(line, work, deaths, known=seen.deaths)
+            outcome = yield from self._alone(line, work, deaths, known=seen.deaths)
         else:
-            outcome = self._beside_others(work)
+            outcome = yield from self._beside_others(work)
         if not isinstance(outcome, Again):
             return outcome
         known = self._memory.of(work.lease.delivery.id).deaths
         if known <= seen.deaths:
             return outcome
         work.lease.begin_again()  # it released its claim: the claims know of deaths that neither time nor count shows
-        return self._alone(line, work, deaths, known=known)
+        return (yield from self._alone(line, work, deaths, known=known))
 
     def _deaths(self, work: Work, seen: Seen) -> int:
         if work.lease.delivery.receive_count == 1:
@@ -110,17 +111,17 @@ class Turns:
         delivery = work.lease.delivery
         self._isolation.expect(work, group=delivery.group_id or work, known=known, at=place(delivery))
 
-    def _beside_others(self, work: Work) -> Outcome:
+    def _beside_others(self, work: Work) -> Steps[Outcome]:
         self._isolation.forget(work)
         turn = self._isolation.begin(may_leave=self._may_leave(work))
         if turn != "now":
             return _elsewhere(turn)
         try:
-            return self._attempt(work)
+            return (yield from self._attempt(work))
         finally:
             self._isolation.end()
 
-    def _alone(self, line: Line, work: Work, deaths: int, *, known: int) -> Outcome:
+    def _alone(self, line: Line, work: Work, deaths: int, *, known: int) -> Steps[Outcome]:
         """Run it alone: if it ends this process, no other message dies with it."""
         self._suspect(work, known=known)
         deaths = max(deaths, known)
@@ -135,7 +136,7 @@ class Turns:
             self._settler.flush(_CLEAR_SECONDS)
             fewest = self._isolation.fewest_deaths_beside(work)
             work.alone_for = sys.maxsize if fewest is None else max(1, fewest, known)
-            outcome = self._attempt(work)
+            outcome = yield from self._attempt(work)
             return outcome
         finally:
             work.alone_for = 0
