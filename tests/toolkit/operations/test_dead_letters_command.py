@@ -152,3 +152,26 @@ def test_a_redrive_by_sqs_needs_the_function(world: World) -> None:
 
     assert ended.exit_code == 2
     assert "No redrive function of dev knows Orders" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        (("--all",), "every letter of"),
+        (("--all", "--limit", "1"), "at most 1 letter of"),
+        (("--where", "age > 1s", "--limit", "20"), "at most 20 letters with age > 1s of"),
+        (("--where", "age > 1s", "--id", "a", "--id", "b"), "the letters with the id a or b and age > 1s of"),
+    ],
+)
+def test_the_letters_that_are_meant_are_named_in_words(world: World, options: tuple[str, ...], meant: str) -> None:
+    assert f"dev: replay {meant} Orders-dead to Orders" in run("replay", "dev", "Orders", *options).stderr
+
+
+def test_a_fact_that_is_longer_than_the_screen_goes_on_further_in(world: World) -> None:
+    world.queues("Orders").die(1, reason="a reason that is longer than the screen of a phone is wide")
+
+    lines = run("show", "dev", "Orders", columns=40).stdout.splitlines()
+
+    reason = next(number for number, line in enumerate(lines) if line.startswith("  reason "))
+    assert lines[reason + 1].startswith("    ")
+    assert max(map(len, lines)) <= 40

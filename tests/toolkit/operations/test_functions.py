@@ -38,7 +38,7 @@ def test_status_shows_queue_letters_and_mapping(world: World) -> None:
     for line in (
         "source SQS Receipts",
         "backlog 1 wait, 0 in flight",
-        "invocations ? of 20 at once",
+        "invocations 20 at once at most",
         "event source mapping enabled",
         "dead letters 1",
     ):

@@ -178,3 +178,10 @@ def test_production_is_not_paused_without_a_person(world: World) -> None:
 
 def test_a_span_that_is_none_is_refused(world: World) -> None:
     assert run("pause", "dev", "Orders", "--why", "x", "--for", "soon").exit_code == 2
+
+
+def test_the_command_that_ends_a_pause_stands_whole_on_a_line_of_its_own(world: World) -> None:
+    ended = CliRunner(env={"COLUMNS": "40", "TZ": "UTC"}).invoke(app, ["pause", "dev", "Orders", "--why", "x"])
+
+    assert "it had 2 tasks (bounds 1 to 10)." in " ".join(ended.stdout.split())
+    assert ended.stdout.splitlines()[-1] == "Resume it with: fargate-workers resume dev Orders"

@@ -24,7 +24,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     print_json,
     screen,
 )
-from fargate_workers_toolkit.console import counted, in_words, moment, show_columns, spinning
+from fargate_workers_toolkit.console import Hanging, counted, in_words, moment, show_columns, spinning
 from fargate_workers_toolkit.operations import (
     Aws,
     Choice,
@@ -292,7 +292,11 @@ def _choice(where: str | None, ids: Sequence[str] | None, limit: int | None) -> 
 
 
 def _meant(choice: Choice) -> str:
-    return "every letter" if choice.is_everything else f"the letters with {choice.described()}"
+    named = choice.named()
+    if choice.limit is None:
+        return f"the letters with {named}" if named else "every letter"
+    most = f"at most {counted(choice.limit, 'letter')}"
+    return f"{most} with {named}" if named else most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,7 +367,11 @@ def _show_letters(console: Console, letters: Sequence[DeadLetter], *, values: bo
         }
         for name, fact in facts.items():
             if fact:
-                console.print(Text.assemble("  ", (f"{name} ", "dim"), fact), soft_wrap=name == "body" and values)
+                line = Text.assemble((f"{name} ", "dim"), fact)
+                if name == "body" and values:  # to be copied
+                    console.print(Text.assemble("  ", line), soft_wrap=True)
+                else:
+                    console.print(Hanging(line))
 
 
 def _as_json(found: _Counted) -> dict[str, Any]:
