@@ -1,6 +1,7 @@
 """`fargate-workers dead-letters`: what is printed, what is asked, and how it ends."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -35,7 +36,10 @@ def test_a_phone_gets_a_list_instead_of_a_table(world: World) -> None:
 
     narrow = run("list", "dev", "Orders", columns=40)
 
-    assert max(len(line) for line in narrow.stdout.splitlines()) <= 40
+    # A command is copied, and therefore not broken.
+    *lines, command = narrow.stdout.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert command.startswith("Look at some: fargate-workers dead-letters show dev Orders --where ")
 
 
 def test_no_letters_are_no_trouble(world: World) -> None:
@@ -174,4 +178,30 @@ def test_a_fact_that_is_longer_than_the_screen_goes_on_further_in(world: World) 
 
     reason = next(number for number, line in enumerate(lines) if line.startswith("  reason "))
     assert lines[reason + 1].startswith("    ")
-    assert max(map(len, lines)) <= 40
+    assert max(map(len, lines[:-1])) <= 40
+
+
+def test_each_command_prints_the_next_one_as_it_is_typed(world: World) -> None:
+    orders = world.queues("Orders")
+    orders.die(1, reason='it says "no"')
+    for number in (2, 3):
+        orders.die(number, reason="timeout")
+
+    listed = run("list", "dev", "Orders", "--where", "age < 1h and reason != 'timeout'").stdout.splitlines()
+    by_reason = run("list", "dev", "Orders").stdout.splitlines()[-1]
+    shown = run(*shlex.split(listed[-1])[5:]).stdout.splitlines()
+    replayed = run(*shlex.split(shown[-1].partition("fargate-workers dead-letters ")[2]))
+
+    assert by_reason.endswith("show dev Orders --where 'reason == \"timeout\"'")
+    assert "Replayed 1 letter of Orders-dead to Orders." in replayed.stdout, replayed.output
+
+
+@pytest.mark.parametrize("reason", ['it says "no" and isn\'t JSON', r"C:\*", r"a \"quote\"", "*"])
+def test_a_reason_with_signs_of_filters_is_found_by_what_is_printed(world: World, reason: str) -> None:
+    for number in range(2):
+        world.queues("Orders").die(number, reason=reason)
+    world.queues("Orders").die(3, reason="another")
+
+    look = shlex.split(run("list", "dev", "Orders").stdout.splitlines()[-1].partition("dead-letters ")[2])
+
+    assert [letter["reason"] for letter in json.loads(run(*look, "--json").stdout)] == [reason, reason]

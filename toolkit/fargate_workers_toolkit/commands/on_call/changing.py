@@ -109,8 +109,7 @@ def rollback_worker(
         else:
             now = _clock.now()
             rows = [
-                [str(each.number), "runs" if each.current else "", moment(each.registered_at, now=now), each.image]
-                for each in revisions
+                [str(each.number), _state(each), moment(each.registered_at, now=now), each.image] for each in revisions
             ]
             show_columns(screen(), ["revision", "state", "registered", "image"], rows)
         return
@@ -122,10 +121,17 @@ def rollback_worker(
     _say(sentence, {"worker": found.name, "revision": number, "task_definition": target}, as_json=as_json)
 
 
+def _state(revision: Revision) -> str:
+    copy = "" if revision.copy_of is None else f"as {revision.copy_of}"
+    return ", ".join(filter(None, ["runs" if revision.current else "", copy]))
+
+
 def _before(found: ServiceWorker, revisions: Sequence[Revision]) -> int:
     before = before_current(revisions)
     if before is None:
-        raise OperationsError(f"{found.short_name} has no revision before the one that runs.")
+        raise OperationsError(
+            f"{found.short_name} has no revision before the one that runs; --list shows all, and --to names one."
+        )
     return before.number
 
 

@@ -1,5 +1,6 @@
 """`fargate-workers dead-letters list | show | replay | purge`."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def list_letters(
         print_json([_as_json(each) for each in results])
     else:
         for each in results:
-            _show_groups(screen(), each, filtered=where is not None)
+            _show_groups(screen(), each, look=_look(aws, each, where), filtered=where is not None)
     if beyond:
         raise OperationsError(" ".join(map(str, beyond)))
     if any(each.groups.total for each in results):
@@ -136,7 +137,8 @@ def show_letters(
     """
     choice = _choice(where, ids, limit)
     aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
-    store = dead_letters_of(aws, find_worker(aws, worker))
+    target = find_worker(aws, worker)
+    store = dead_letters_of(aws, target)
     shown: list[DeadLetter] = []
     with passing(store) as (_, letters):
         for letter in letters:
@@ -148,6 +150,10 @@ def show_letters(
         print_json([_letter_as_json(letter, values=values) for letter in shown])
     else:
         _show_letters(screen(), shown, values=values)
+        if shown:
+            named = ("--where", where) if where else tuple(each for letter in shown for each in ("--id", letter.id))
+            replay_them = aws.place.typed("dead-letters", "replay", environment, target.short_name, *named)
+            screen().print(Text(f"Once the cause is gone: {replay_them}"), soft_wrap=True)
     if not shown:
         raise typer.Exit(1)
 
@@ -331,7 +337,20 @@ def _preview(store: DeadLetterStore, choice: Choice) -> int:
     return groups.total if choice.limit is None else min(groups.total, choice.limit)
 
 
-def _show_groups(console: Console, found: _Counted, *, filtered: bool) -> None:
+def _look(aws: Aws, found: _Counted, where: str | None) -> str:
+    """The command that shows some of the letters; empty, where there are none."""
+    if not found.groups.total:
+        return ""
+    worker, filtered = found.worker, where or f"reason == {_quoted(found.groups.largest_first[0].reason)}"
+    return aws.place.typed("dead-letters", "show", worker.environment, worker.short_name, "--where", filtered)
+
+
+def _quoted(text: str) -> str:
+    """A text as a filter compares with it, itself alone."""
+    return '"' + re.sub(r'([\\*"])', r"\\\1", text) + '"'
+
+
+def _show_groups(console: Console, found: _Counted, *, look: str, filtered: bool) -> None:
     worker, groups, seen = found.worker, found.groups, found.seen
     now = _clock.now()
     if not groups.total:
@@ -345,6 +364,7 @@ def _show_groups(console: Console, found: _Counted, *, filtered: bool) -> None:
             for group in groups.largest_first
         ]
         show_columns(console, ["letters", "first", "last", "reason"], rows)
+        console.print(Text(f"Look at some: {look}"), soft_wrap=True)
     if seen < found.expected:
         console.print(Text(f"{found.expected - seen:,} more were not seen: {found.unseen}."))
 
