@@ -150,10 +150,10 @@ def show_letters(
         print_json([_letter_as_json(letter, values=values) for letter in shown])
     else:
         _show_letters(screen(), shown, values=values)
-        if shown:
+        if shown and (where or len(shown) <= _SHOWN):
             named = ("--where", where) if where else tuple(each for letter in shown for each in ("--id", letter.id))
-            replay_them = aws.place.typed("dead-letters", "replay", environment, target.short_name, *named)
-            screen().print(Text(f"Once the cause is gone: {replay_them}"), soft_wrap=True)
+            back = aws.place.typed("dead-letters", "replay", environment, target.short_name, *named)
+            screen().print(Text(f"Once the cause is gone: {back}"), soft_wrap=True)
     if not shown:
         raise typer.Exit(1)
 

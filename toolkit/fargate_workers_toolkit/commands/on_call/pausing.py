@@ -102,10 +102,16 @@ def drain_worker(
         )
     if not empty:
         depth = source.depth()
-        sentence = f"{counted(depth.total, 'message')} of {source.name} are left after {in_words(most)}; not paused."
+        sentence = f"{_left(source.name, depth.total)} after {in_words(most)}; not paused."
         _say(sentence, {"paused": False, "left": depth.total}, as_json=as_json)
         raise typer.Exit(1)
     _pause(aws, found, why=why, span=span, as_json=as_json)
+
+
+def _left(name: str, number: int) -> str:
+    if not number:
+        return f"{name} is empty, and was not for long enough"
+    return f"{counted(number, 'message')} of {name} {'is' if number == 1 else 'are'} left"
 
 
 def resume_worker(

@@ -75,8 +75,8 @@ def launch(settings: Settings) -> None:
         part.install()
     MetricData(clock).install()
     MuteRules(clock).install()
-    function_logs.install()
-    ImageFunctions(containers, publish=metrics.publish_embedded).install()
+    function_logs.install(publish=metrics.publish_embedded)
+    ImageFunctions(containers).install()
     minutes = Minutes(
         clock, at_end=(metrics.publish, alarms.evaluate_all, Services().tick), at_begin=(rules.fire, actions.apply)
     )
