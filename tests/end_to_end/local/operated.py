@@ -31,6 +31,11 @@ def eventually(holds: Callable[[], bool]) -> None:
     until(holds, every=0.2)
 
 
+def eventually_typed(holds: Callable[[], bool]) -> None:
+    """As `eventually`, for what a command shows, which takes more than a request."""
+    until(holds, every=1)
+
+
 def history(aws: Aws, worker: Worker, role: str) -> list[str]:
     answer = aws.client("cloudwatch").describe_alarm_history(
         AlarmName=worker.alarms[role], HistoryItemType="StateUpdate"

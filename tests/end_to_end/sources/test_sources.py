@@ -339,17 +339,18 @@ def test_a_function_is_looked_after_by_the_same_commands(system: RunningSystem, 
     until(lambda: dead(typed, "Orders", ours) == 2, every=0.5)
 
     told = typed("fargate-workers tail Shop Orders --local --text poison --since 1h")
-    paused = typed("fargate-workers pause Shop Orders --local --why 'a look at it'")
+    paused = json.loads(typed("fargate-workers pause Shop Orders --local --why 'a look at it' --json").stdout)
     shown = typed("fargate-workers dead-letters show Shop Orders --local --where 'body.id == \"901\"'")
     replayed = typed(shown.stdout.splitlines()[-1].removeprefix("Once the cause is gone: "))
     state = state_of(typed, "Orders")
     purged = typed("fargate-workers dead-letters purge Shop Orders --local --where 'body.id == \"902\"' --json")
-    resumed = typed(paused.stdout.splitlines()[-1].removeprefix("Resume it with: "))
+    resumed = typed("fargate-workers resume Shop Orders --local")
 
     assert "unknown currency" in told.stdout, told.output
     assert "Replayed 1 letter of" in replayed.stdout, replayed.output
     assert (state["depth"]["waiting"], state["pause"]["why"]) == (1, "a look at it")
     assert json.loads(purged.stdout)["deleted"] == 1
+    assert (paused["worker"], paused["paused"]) == ("Shop/Orders", True)
     assert "its event source mapping is enabled" in resumed.stdout, resumed.output
     until(lambda: dead(typed, "Orders", ours) == 1, every=0.5)  # the cause is still there
 

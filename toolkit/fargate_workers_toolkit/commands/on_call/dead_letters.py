@@ -1,6 +1,5 @@
 """`fargate-workers dead-letters list | show | replay | purge`."""
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -341,13 +340,8 @@ def _look(aws: Aws, found: _Counted, where: str | None) -> str:
     """The command that shows some of the letters; empty, where there are none."""
     if not found.groups.total:
         return ""
-    worker, filtered = found.worker, where or f"reason == {_quoted(found.groups.largest_first[0].reason)}"
+    worker, filtered = found.worker, where or Filter.of_reason(found.groups.largest_first[0].reason)
     return aws.place.typed("dead-letters", "show", worker.environment, worker.short_name, "--where", filtered)
-
-
-def _quoted(text: str) -> str:
-    """A text as a filter compares with it, itself alone."""
-    return '"' + re.sub(r'([\\*"])', r"\\\1", text) + '"'
 
 
 def _show_groups(console: Console, found: _Counted, *, look: str, filtered: bool) -> None:
