@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fargate_workers_toolkit.local import Mailbox
@@ -10,6 +11,7 @@ from fargate_workers_toolkit.operations import Aws, WallClock, Worker, read_stat
 from tests.patience import until
 
 CLOCK = WallClock()
+PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 def variables_of(aws: Aws, worker: Worker) -> dict[str, str]:
@@ -65,6 +67,18 @@ def first_command(mail: Mapping[str, Any]) -> str:
 def command_in(text: str) -> str:
     """The last command that an output names."""
     return text[text.rindex("fargate-workers ") :].splitlines()[0]
+
+
+def is_on_the_page(output: str) -> bool:
+    """Whether the page for someone on call quotes an output, but for its numbers, moments and generated names."""
+    quoted = set(map(_shape, PAGE.splitlines()))
+    return all(_shape(line) in quoted for line in output.splitlines())
+
+
+def _shape(line: str) -> str:
+    line = re.sub(r"[0-9A-F]{8}(?=:)", "ID", line)
+    line = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?", "MOMENT", line)
+    return " ".join(re.sub(r"tasks\b", "task", re.sub(r"\d+", "0", line)).split())
 
 
 def raised(aws: Aws, part: str) -> bool:
