@@ -275,3 +275,17 @@ def test_a_role_that_appeared_meanwhile_is_taken_for_made() -> None:
 def test_the_command_is_the_one_of_the_toolkit() -> None:
     assert account.account.__doc__
     assert "account" in CliRunner().invoke(app, ["--help"]).stdout
+
+
+def test_the_account_of_the_embedded_aws_lacks_nothing_and_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "local.toml").write_text('account = "000000000000"\nregion = "us-east-1"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(boto3, "Session", None)
+
+    ended = CliRunner().invoke(app, ["account", "local"])
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout == "ready   account: environments/local.toml names the embedded AWS's, which lacks nothing\n"

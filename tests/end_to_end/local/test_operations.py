@@ -1,11 +1,14 @@
-"""The operations of someone on call, on the embedded AWS with real workers: the same code as on AWS."""
+"""The operations of someone on call, on the embedded AWS with real workers: the same commands as on AWS.
+
+They are typed as on a page; what a command or a mail says is to be typed next is typed as it stands.
+"""
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import Result
@@ -14,7 +17,7 @@ from typer.testing import CliRunner
 from fargate_workers_toolkit import local
 from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.console.progress import Progress
-from fargate_workers_toolkit.local import Mailbox, lifecycle
+from fargate_workers_toolkit.local import lifecycle
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.operations import (
@@ -24,28 +27,40 @@ from fargate_workers_toolkit.operations import (
     Filter,
     Groups,
     Place,
-    WallClock,
     Worker,
     dead_letters_of,
     find_worker,
     find_workers,
     open_source,
     passing,
-    pause,
     read_states,
-    redrive,
     replay,
-    resume,
     service_of,
-    task_settings,
 )
 from tests.end_to_end.local.conftest import SELECTION
-from tests.patience import until
+from tests.end_to_end.local.operated import (
+    CLOCK,
+    command_in,
+    deploy_with_largest_message,
+    deploy_with_most_tasks,
+    eventually,
+    eventually_typed,
+    first_command,
+    history,
+    is_applied,
+    is_on_the_page,
+    mailbox_of,
+    order,
+    raised,
+    send,
+    state_of,
+    variables_of,
+)
 
 pytestmark = pytest.mark.local
 
 ROOT = Path(__file__).parents[3]
-CLOCK = WallClock()
+Typed = Callable[[str], Result]
 
 
 @pytest.fixture(scope="module")
@@ -92,26 +107,19 @@ def letters(operated: Aws, orders: Worker) -> Iterator[DeadLetterStore]:
     operated.client("sqs").purge_queue(QueueUrl=variables_of(operated, orders)["DEAD_LETTER_QUEUE_URL"])
 
 
-def variables_of(aws: Aws, worker: Worker) -> dict[str, str]:
-    return dict(task_settings(aws, service_of(aws, worker).task_definition).variables)
+@pytest.fixture
+def typed(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Typed:
+    """Types a command, as it stands in a mail or on a page."""
+    monkeypatch.setattr(local, "running", lambda _workspace: aws, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
+    def run(command: str) -> Result:
+        program, *arguments = shlex.split(command)
+        assert program == "fargate-workers"
+        assert re.search(r"<\w+>", command) is None, "a placeholder"
+        return CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
 
-def send(aws: Aws, worker: Worker, bodies: list[str]) -> None:
-    url = variables_of(aws, worker)["QUEUE_URL"]
-    for begin in range(0, len(bodies), 10):
-        entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies[begin : begin + 10])]
-        aws.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until(holds, every=0.2)
-
-
-def history(aws: Aws, worker: Worker, role: str) -> list[str]:
-    answer = aws.client("cloudwatch").describe_alarm_history(
-        AlarmName=worker.alarms[role], HistoryItemType="StateUpdate"
-    )
-    return [item["HistorySummary"] for item in answer["AlarmHistoryItems"]]
+    return run
 
 
 def test_workers_are_found_by_their_tags(operated: Aws) -> None:
@@ -161,32 +169,8 @@ def test_letters_that_are_replayed_too_early_come_back_and_stop_the_replay(
     eventually(lambda: letters.depth().total == 30)
 
 
-def test_sqs_redrives_all_of_it_by_the_deployed_function(
-    operated: Aws, orders: Worker, letters: DeadLetterStore
-) -> None:
-    answer = redrive(operated, orders, "start", messages_per_second=100)
-
-    assert answer["status"] == "RUNNING"
-    eventually(lambda: redrive(operated, orders, "status")["status"] == "COMPLETED")
-
-
-@pytest.fixture
-def typed(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Result]:
-    """Types a command, as it stands in a mail or on a page."""
-    monkeypatch.setattr(local, "running", lambda _workspace: aws, raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-
-    def run(command: str) -> Result:
-        program, *arguments = shlex.split(command)
-        assert program == "fargate-workers"
-        assert "<" not in command
-        return CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
-
-    return run
-
-
 def test_three_commands_lead_from_an_alarms_mail_to_the_letters_that_matter(
-    operated: Aws, orders: Worker, typed: Callable[[str], Result]
+    operated: Aws, orders: Worker, typed: Typed
 ) -> None:
     eventually(lambda: not raised(operated, "ApplyOrdersDeadLetters"))
     mailbox = mailbox_of(operated, orders)
@@ -204,31 +188,29 @@ def test_three_commands_lead_from_an_alarms_mail_to_the_letters_that_matter(
         lambda each: "/ApplyOrders: there are dead letters." in str(each.get("AlarmDescription")), within=60
     )
     assert mail is not None
-    stack, _, rest = str(mail["AlarmDescription"]).partition("/")
-    environment, worker = stack.partition("-")[0], rest.partition(":")[0]
-
-    listed = typed(f"fargate-workers dead-letters list {environment} {worker}")
+    listed = typed(first_command(mail))
     assert "order exists with other content" in listed.stdout, listed.output
     for key in keys:  # the cause
         operated.client("dynamodb").delete_item(TableName=table, Key=key)
-    replayed = typed(
-        f"fargate-workers dead-letters replay {environment} {worker} --where 'reason == \"order exists*\"'"
-    )
+    replayed = typed("fargate-workers dead-letters replay local ApplyOrders --where 'reason == \"order exists*\"'")
     assert replayed.exit_code == 0, replayed.output
     assert "Replayed 3 letters" in replayed.stdout
 
     eventually(lambda: all(is_applied(operated, table, key) for key in keys))
     assert store.depth().total == 20
     # A worker writes a replayed message's end into the log, which arrives a little later than the effect.
-    eventually(lambda: "It is done" in typed(f"fargate-workers tail {environment} {worker} --key matters-0").stdout)
-    told = typed(f"fargate-workers tail {environment} {worker} --key matters-0").stdout
+    eventually_typed(lambda: "It is done" in typed("fargate-workers tail local ApplyOrders --key matters-0").stdout)
+    told = typed("fargate-workers tail local ApplyOrders --key matters-0").stdout
     steps = [told.index(step) for step in ("poison", "begins_again", "handled")]
     assert steps == sorted(steps)
     operated.client("sqs").purge_queue(QueueUrl=variables_of(operated, orders)["DEAD_LETTER_QUEUE_URL"])
 
 
-def test_a_paused_worker_stays_so_through_a_deployment_and_loses_nothing(operated: Aws, orders: Worker) -> None:
-    pause(operated, orders, by="test", why="a look at it", until=None, clock=CLOCK)
+def test_a_paused_worker_stays_so_through_a_deployment_and_loses_nothing(
+    operated: Aws, orders: Worker, typed: Typed
+) -> None:
+    paused = typed("fargate-workers pause local ApplyOrders --why 'a look at it' --for 2h")
+    assert is_on_the_page(paused.output), paused.output
     try:
         eventually(lambda: service_of(operated, orders).running == 0)
         source = open_source(operated, variables_of(operated, orders), worker="ApplyOrders")
@@ -237,63 +219,210 @@ def test_a_paused_worker_stays_so_through_a_deployment_and_loses_nothing(operate
         # What would wake it has been raised, and changed nothing.
         eventually(lambda: raised(operated, "ApplyOrdersScaleOut"))
 
-        paused = find_worker(operated, "ApplyOrders")
-        state = state_of(operated, paused)
+        state = state_of(operated, find_worker(operated, "ApplyOrders"))
         assert (state.service.desired, state.service.running) == (0, 0)
         assert source.depth().total == 50
         assert state.pause is not None
         assert "its bounds are 0 to 3 again: a deployment has set them since" in state.changes
     finally:
-        resume(operated, find_worker(operated, "ApplyOrders"))
+        resumed = typed(command_in(paused.stdout))
+    assert "ApplyOrders is resumed: 0 to 3 tasks" in resumed.stdout, resumed.output
     eventually(lambda: source.depth().total == 0)
     assert (find_worker(operated, "ApplyOrders").scaling.max_tasks) == 3
     deploy_with_most_tasks(operated, 4)
 
 
-def order(number: int, *, name: str = "paused") -> str:
-    return json.dumps({"order_id": f"{name}-{number}", "customer_id": "ada", "amount_cents": 100, "currency": "EUR"})
+def test_what_is_wrong_is_found_and_counted(letters: DeadLetterStore, typed: Typed) -> None:
+    examined = typed("fargate-workers doctor local")
+    state = json.loads(typed("fargate-workers status local ApplyOrders --json").stdout)
+    checks = json.loads(typed("fargate-workers doctor local --all --json").stdout)
+
+    assert typed("fargate-workers status local").exit_code == 1
+    assert [(each["worker"], each["dead_letters"]) for each in state] == [("local-Workers/ApplyOrders", 30)]
+    assert examined.exit_code == 1
+    # What cannot be asked would be as bad as what is wrong.
+    assert {each["verdict"] for check in checks for each in check["findings"]} == {"well", "trouble"}
+    todo = next(line for line in examined.stdout.splitlines() if "dead-letters list" in line)
+    listed = typed(command_in(todo))
+    assert listed.exit_code == 1
+    assert "ApplyOrders: 30 dead letters." in listed.stdout
+    assert is_on_the_page(listed.stdout), listed.stdout
 
 
-def is_applied(aws: Aws, table: str, key: dict[str, Any]) -> bool:
-    item = aws.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {})
-    return item.get("customer_id") == {"S": "ada"}
-
-
-def mailbox_of(aws: Aws, worker: Worker) -> Mailbox:
-    """What a person's mailbox receives of a worker's alarms."""
-    alarms = aws.client("cloudwatch").describe_alarms(AlarmNames=[worker.alarms["DeadLetters"]])["MetricAlarms"]
-    (topic,) = alarms[0]["AlarmActions"]
-    return Mailbox(sqs=aws.client("sqs"), sns=aws.client("sns"), topic_arn=topic, name="person-on-call")
-
-
-def raised(aws: Aws, part: str) -> bool:
-    pages = aws.client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
-    return any(part in alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"])
-
-
-def state_of(aws: Aws, worker: Worker) -> Any:
-    (state,) = read_states(aws, [worker], clock=CLOCK)
-    return state
-
-
-def deploy_with_most_tasks(aws: Aws, most: int) -> None:
-    """Change the workers' stack as a deployment does, in the bounds of ApplyOrders alone."""
-    cloudformation = aws.client("cloudformation")
-    template = cloudformation.get_template(StackName="local-Workers")["TemplateBody"]
-    body: dict[str, Any] = json.loads(template) if isinstance(template, str) else template
-    for name, resource in body["Resources"].items():
-        if resource["Type"] == "AWS::ApplicationAutoScaling::ScalableTarget" and name.startswith("ApplyOrders"):
-            resource["Properties"]["MaxCapacity"] = most
-    # Longer than a request takes.
-    aws.client("s3").create_bucket(Bucket="deployments")
-    aws.client("s3").put_object(Bucket="deployments", Key="workers.json", Body=json.dumps(body).encode())
-    cloudformation.update_stack(
-        StackName="local-Workers",
-        TemplateURL="https://s3.amazonaws.com/deployments/workers.json",
-        Capabilities=["CAPABILITY_NAMED_IAM"],
+def test_letters_are_looked_at_and_those_that_are_hopeless_deleted(
+    operated: Aws, letters: DeadLetterStore, typed: Typed, tmp_path: Path
+) -> None:
+    (filtered,) = json.loads(
+        typed("""fargate-workers dead-letters list local ApplyOrders --where 'reason == "not JSON"' --json""").stdout
     )
-    eventually(
+    shown = json.loads(
+        typed(
+            "fargate-workers dead-letters show local ApplyOrders --where 'body.nonsense > 0' --limit 2 --values --json"
+        ).stdout
+    )
+    one, two = shown
+    again = typed(f"fargate-workers dead-letters show local ApplyOrders --id {one['id']}")
+    counted = typed(f"fargate-workers dead-letters purge local ApplyOrders --id {one['id']} --dry-run")
+    deleted = typed(
+        f"fargate-workers dead-letters purge local ApplyOrders --id {one['id']} --id {two['original_id']} "
+        f"--journal {tmp_path} --json"
+    )
+
+    assert (filtered["letters"], filtered["seen"]) == (10, 30)
+    assert all(json.loads(each["body"])["nonsense"] > 0 for each in shown)
+    assert "body {" in again.stdout
+    assert "1 letter of" in counted.stdout
+    assert json.loads(deleted.stdout)["deleted"] == 2
+    copies = "".join(file.read_text() for file in tmp_path.rglob("*.jsonl"))
+    assert all(each["id"] in copies for each in shown)
+    assert letters.depth().total == 28
+
+    rest = typed("fargate-workers dead-letters purge local ApplyOrders --where 'reason == \"schema*\"' --limit 17")
+    assert "Deleted 17 letters" in rest.stdout
+    assert letters.depth().total == 11
+
+
+def test_letters_return_by_a_replay_of_some_or_by_sqs(
+    operated: Aws, letters: DeadLetterStore, typed: Typed, tmp_path: Path
+) -> None:
+    planned = json.loads(typed("fargate-workers dead-letters replay local ApplyOrders --all --dry-run --json").stdout)
+    with passing(letters) as (_, found):
+        one = next(iter(found))
+    named = typed(f"fargate-workers dead-letters replay local ApplyOrders --id {one.id} --dry-run")
+    sent = typed(f"fargate-workers dead-letters replay local ApplyOrders --all --limit 1 --rate 5 --journal {tmp_path}")
+    started = typed("fargate-workers dead-letters replay local ApplyOrders --all --by-sqs --rate 100")
+
+    assert planned["would_replay"] == 30
+    assert named.stdout.startswith("1 letter of "), named.output
+    assert "Replayed 1 letter" in sent.stdout, sent.output
+    assert "is RUNNING" in started.stdout, started.output
+    moving = "fargate-workers dead-letters replay local ApplyOrders --all --by-sqs --dry-run --json"
+    eventually_typed(lambda: json.loads(typed(moving).stdout)["status"] == "COMPLETED")
+
+
+def test_the_log_is_read_by_level_text_and_message(
+    operated: Aws, orders: Worker, letters: DeadLetterStore, typed: Typed
+) -> None:
+    with passing(letters) as (_, found):
+        letter = next(iter(found))
+    told = typed(f"fargate-workers tail local ApplyOrders --message {letter.original_id} --since 1h --json")
+    eventually_typed(
         lambda: (
-            cloudformation.describe_stacks(StackName="local-Workers")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
+            letter.original_id
+            in typed(
+                f"fargate-workers tail local ApplyOrders --level warning --text {letter.original_id} --since 1h"
+            ).stdout
         )
     )
+
+    story = json.loads(told.stdout)
+    assert story["dead_letter"]["id"] == letter.id
+    assert story["ending"].startswith("It is dead: ")
+
+
+def test_a_muted_alarm_is_raised_and_calls_nobody(operated: Aws, orders: Worker, typed: Typed) -> None:
+    eventually(lambda: not raised(operated, "ApplyOrdersDeadLetters"))
+    mailbox = mailbox_of(operated, orders, name="muted")
+    muted = typed(
+        "fargate-workers mute local ApplyOrders --alarm DeadLetters --alarm DeadLettersRising --for 2h --why x --json"
+    )
+    (rule,) = json.loads(muted.stdout)["rules"]
+    cloudwatch = operated.client("cloudwatch")
+    eventually(lambda: bool(cloudwatch.list_alarm_mute_rules(Statuses=["ACTIVE"])["AlarmMuteRuleSummaries"]))
+
+    send(operated, orders, ["no JSON"])
+    eventually(lambda: raised(operated, "ApplyOrdersDeadLetters"))
+    state = typed("fargate-workers status local ApplyOrders")
+
+    assert "alarm DeadLetters since" in state.stdout
+    assert ", muted" in state.stdout
+    assert state.stdout.startswith("✗ ApplyOrders: dead letters.")
+    assert mailbox.wait_for(lambda each: "ApplyOrdersDeadLetters" in str(each.get("AlarmName")), within=0) is None
+    cloudwatch.delete_alarm_mute_rule(AlarmMuteRuleName=rule)
+    operated.client("sqs").purge_queue(QueueUrl=variables_of(operated, orders)["DEAD_LETTER_QUEUE_URL"])
+
+
+def test_alerts_are_tried(operated: Aws, orders: Worker, typed: Typed) -> None:
+    eventually(lambda: not raised(operated, "ApplyOrdersOutcomesGivenUp"))
+    mailbox = mailbox_of(operated, orders)
+
+    tried = typed("fargate-workers alerts test local ApplyOrders --alarm OutcomesGivenUp")
+    canary = json.loads(typed("fargate-workers alerts test local --canary --json").stdout)
+
+    assert tried.stdout.startswith("Tried 1 alarm.")
+    # Locally nobody is to be called.
+    assert "✗ Nobody hears these alarms." in tried.stdout
+    assert (len(canary["sent"]), canary["heard_by"]) == (1, [])
+    assert mailbox.wait_for(lambda each: "ApplyOrdersOutcomesGivenUp" in str(each.get("AlarmName")), within=60)
+    assert mailbox.wait_for(lambda each: "test" in str(each).lower() and "AlarmName" not in each, within=60)
+
+
+def test_an_empty_queue_is_drained_and_its_worker_resumed_with_more_tasks(operated: Aws, typed: Typed) -> None:
+    drained = typed("fargate-workers drain local ImportOrders --why 'no files today' --within 2m --for 1h --json")
+    assert json.loads(drained.stdout)["paused"] is True, drained.output
+    assert "no files today" in typed("fargate-workers status local ImportOrders").stdout
+
+    resumed = json.loads(typed("fargate-workers resume local ImportOrders --json").stdout)
+    assert (resumed["paused"], resumed["why"]) == (False, "no files today")
+
+    scaled = json.loads(typed("fargate-workers scale local ImportOrders --min 1 --for 1h --json").stdout)
+    assert (scaled["worker"], scaled["min_tasks"]) == ("local-Workers/ImportOrders", 1)
+    assert find_worker(operated, "ImportOrders").scaling.min_tasks == 1
+
+
+def test_tasks_run_now(operated: Aws, typed: Typed) -> None:
+    s3 = operated.client("s3")
+    (bucket,) = [each["Name"] for each in s3.list_buckets()["Buckets"] if "orderfiles" in each["Name"]]
+    s3.put_object(Bucket=bucket, Key="bulk/today.csv", Body=b"order_id,customer_id,amount_cents,currency\n")
+
+    report = json.loads(typed("fargate-workers run local HourlyReport --json").stdout)
+    started = typed(f"fargate-workers run local ImportBulk --object s3://{bucket}/bulk/today.csv")
+
+    assert "ImportBulk starts for s3://" in started.stdout, started.output
+    cluster = report["task"].split("/")[1]
+
+    def ended_well() -> bool:
+        (task,) = operated.client("ecs").describe_tasks(cluster=cluster, tasks=[report["task"]])["tasks"]
+        return [each.get("exitCode") for each in task["containers"]] == [0]
+
+    eventually(ended_well)
+
+
+def test_the_account_lacks_nothing(typed: Typed) -> None:
+    assert json.loads(typed("fargate-workers account local --json").stdout)["ready"] is True
+
+
+def test_a_newcomer_undoes_a_poisoned_deployment_and_replays_what_it_killed(
+    operated: Aws, orders: Worker, typed: Typed
+) -> None:
+    eventually(lambda: not raised(operated, "ApplyOrdersDeadLetters"))
+    mailbox = mailbox_of(operated, orders, name="newcomer")
+    table, dead = (variables_of(operated, orders)[name] for name in ("ORDERS_TABLE_NAME", "DEAD_LETTER_QUEUE_URL"))
+    deploy_with_largest_message(operated, 12)
+    send(operated, orders, [order(number, name="poisoned") for number in range(3)])
+    store = dead_letters_of(operated, orders)
+    eventually(lambda: store.depth().total == 3)
+    mail = mailbox.wait_for(
+        lambda each: "/ApplyOrders: there are dead letters." in str(each.get("AlarmDescription")), within=60
+    )
+    assert mail is not None
+
+    listed = typed(first_command(mail))
+    assert "too large" in listed.stdout, listed.output
+    back = typed("fargate-workers rollback local ApplyOrders")
+    assert is_on_the_page(back.output), back.output
+    watched = command_in(back.stdout).removesuffix("--watch") + "--json"
+    eventually_typed(lambda: json.loads(typed(watched).stdout)[0]["service"]["deployment"] == "COMPLETED")
+    shown = typed(command_in(listed.stdout))
+    replayed = typed(command_in(shown.stdout))
+
+    assert "Replayed 3 letters" in replayed.stdout, replayed.output
+    eventually(
+        lambda: all(is_applied(operated, table, {"order_id": {"S": f"poisoned-{number}"}}) for number in range(3))
+    )
+    revisions = json.loads(typed("fargate-workers rollback local ApplyOrders --list --json").stdout)
+    (current,) = [each["number"] for each in revisions if each["current"]]
+    again = typed(f"fargate-workers rollback local ApplyOrders --to {current}")
+    assert again.stderr.endswith(f"ApplyOrders runs revision {current} already.\n")
+    operated.client("sqs").purge_queue(QueueUrl=dead)
+    deploy_with_largest_message(operated, 262_144)

@@ -68,11 +68,25 @@ def test_revisions_are_listed_with_their_images(world: World) -> None:
     assert running_image(world) == "workers:2"
 
 
+def test_a_second_rollback_does_not_bring_back_what_the_first_one_left(world: World) -> None:
+    for image in ("workers:2", "workers:3"):
+        deploy_image(world, image)
+    run("rollback", "dev", "Orders")
+    assert running_image(world) == "workers:2"
+
+    listed = run("rollback", "dev", "Orders", "--list")
+    ended = run("rollback", "dev", "Orders")
+
+    assert "runs, as 2" in listed.stdout
+    assert "Orders goes back to revision 1, as dev-Orders:5" in ended.stdout
+    assert running_image(world) == "workers:1"
+
+
 def test_the_first_revision_has_none_before_it(world: World) -> None:
     ended = run("rollback", "dev", "Orders")
 
     assert ended.exit_code == 2
-    assert ended.stderr == "Orders has no revision before the one that runs.\n"
+    assert ended.stderr == ("Orders has no revision before the one that runs; --list shows all, and --to names one.\n")
 
 
 def test_more_tasks_for_a_while_go_back_by_themselves(world: World) -> None:

@@ -1,6 +1,7 @@
 """`fargate-workers dead-letters`: what is printed, what is asked, and how it ends."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -35,7 +36,10 @@ def test_a_phone_gets_a_list_instead_of_a_table(world: World) -> None:
 
     narrow = run("list", "dev", "Orders", columns=40)
 
-    assert max(len(line) for line in narrow.stdout.splitlines()) <= 40
+    # A command is copied, and therefore not broken.
+    *lines, command = narrow.stdout.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert command.startswith("Look at some: fargate-workers dead-letters show dev Orders --where ")
 
 
 def test_no_letters_are_no_trouble(world: World) -> None:
@@ -152,3 +156,40 @@ def test_a_redrive_by_sqs_needs_the_function(world: World) -> None:
 
     assert ended.exit_code == 2
     assert "No redrive function of dev knows Orders" in ended.stderr
+
+
+def test_the_letters_that_are_meant_are_named_in_words(world: World) -> None:
+    for options, meant in (
+        (("--all",), "every letter"),
+        (("--all", "--limit", "1"), "at most 1 letter"),
+        (("--where", "age > 1s", "--limit", "20"), "at most 20 letters with age > 1s"),
+        (("--where", "age > 1s", "--id", "a", "--id", "b"), "the letters with the id a or b and age > 1s"),
+    ):
+        ended = run("replay", "dev", "Orders", *options)
+
+        assert f"dev: replay {meant} of Orders-dead to Orders" in ended.stderr
+
+
+def test_a_fact_that_is_longer_than_the_screen_goes_on_further_in(world: World) -> None:
+    world.queues("Orders").die(1, reason="a reason that is longer than the screen of a phone is wide")
+
+    lines = run("show", "dev", "Orders", columns=40).stdout.splitlines()
+
+    reason = next(number for number, line in enumerate(lines) if line.startswith("  reason "))
+    assert lines[reason + 1].startswith("    ")
+    assert max(map(len, lines[:-1])) <= 40
+
+
+def test_each_command_prints_the_next_one_as_it_is_typed(world: World) -> None:
+    orders = world.queues("Orders")
+    orders.die(1, reason='it says "no"')
+    for number in (2, 3):
+        orders.die(number, reason="timeout")
+
+    listed = run("list", "dev", "Orders", "--where", "age < 1h and reason != 'timeout'").stdout.splitlines()
+    by_reason = run("list", "dev", "Orders").stdout.splitlines()[-1]
+    shown = run(*shlex.split(listed[-1])[5:]).stdout.splitlines()
+    replayed = run(*shlex.split(shown[-1].partition("fargate-workers dead-letters ")[2]))
+
+    assert by_reason.endswith("show dev Orders --where 'reason == \"timeout\"'")
+    assert "Replayed 1 letter of Orders-dead to Orders." in replayed.stdout, replayed.output

@@ -40,7 +40,7 @@ def test_every_trouble_has_something_to_type(world: World) -> None:
 @pytest.mark.parametrize(
     ("check", "text"),
     [
-        ("No dead letters wait", "1 dead letters wait."),
+        ("No dead letters wait", "1 dead letter waits."),
         ("The region is bootstrapped", "eu-west-1 is not bootstrapped."),
         ("No alarm is switched off", "The actions of 1 alarms are switched off."),
         ("Scaling acts", "Its scaling is suspended, and nobody paused it"),
@@ -96,3 +96,25 @@ def test_what_is_well_is_shown_on_request(world: World) -> None:
     assert "No dead letters." in whole.stdout
     assert f"{len(CHECKS)} checks: " in short.stdout
     assert short.exit_code == 1
+
+
+def test_a_trouble_names_its_check_and_a_command_that_can_be_copied(world: World) -> None:
+    world.queues("Orders").die(1)
+
+    shown = CliRunner(env={"COLUMNS": "40", "TZ": "UTC"}).invoke(app, ["doctor", "dev"]).stdout.splitlines()
+
+    place = shown.index("✗ Orders: 1 dead letter waits.")
+    assert shown[place + 1 : place + 3] == [
+        "  check: No dead letters wait",
+        "  → fargate-workers dead-letters list dev Orders",
+    ]
+
+
+def test_an_alarm_that_is_muted_is_no_trouble(world: World) -> None:
+    cloudwatch = world.client("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName="dev-Orders-HandlerFailing", StateValue="ALARM", StateReason="test")
+    assert "Alarms are raised: HandlerFailing." in run("dev").stdout
+
+    cloudwatch.disable_alarm_actions(AlarmNames=["dev-Orders-HandlerFailing"])
+
+    assert "Alarms are raised" not in run("dev").stdout

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fargate_workers_toolkit import local
+from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.operations import Aws, OperationsError, find_place, find_worker, find_workers
 from tests.toolkit.operations.world import World
 
@@ -119,3 +121,28 @@ def test_an_unknown_environment_names_the_known_ones(world: World) -> None:
 def test_the_local_environment_has_to_run(world: World) -> None:
     with pytest.raises(OperationsError, match="No local environment is running; start it with"):
         find_place("local", folder=world.folder)
+
+
+EMBEDDED = EmbeddedAws(pid=0, port=4566, region="us-east-1", seconds_per_minute=2)
+
+
+def test_an_environment_of_the_embedded_account_is_looked_for_on_this_machine(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "running", lambda _workspace: EMBEDDED, raising=False)
+    (world.folder / "environments" / "mine.toml").write_text('account = "000000000000"\nregion = "us-east-1"\n')
+
+    place = find_place("mine", folder=world.folder)
+
+    assert place.endpoint == EMBEDDED.endpoint
+    assert place.typed("status", "mine") == "fargate-workers status mine"
+
+
+def test_the_next_command_finds_the_same_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "running", lambda _workspace: EMBEDDED, raising=False)
+
+    here = find_place("dev", folder=world.folder, local=True)
+    there = find_place("dev", folder=world.folder, profile="my shop")
+
+    assert here.typed("resume", "dev", "Orders") == "fargate-workers resume dev Orders --local"
+    assert there.typed("resume", "dev", "Orders") == "fargate-workers resume dev Orders --profile 'my shop'"

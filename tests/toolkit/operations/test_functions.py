@@ -38,7 +38,7 @@ def test_status_shows_queue_letters_and_mapping(world: World) -> None:
     for line in (
         "source SQS Receipts",
         "backlog 1 wait, 0 in flight",
-        "invocations ? of 20 at once",
+        "invocations 20 at once at most",
         "event source mapping enabled",
         "dead letters 1",
     ):
@@ -119,7 +119,7 @@ def test_draining_waits_for_the_queue(world: World) -> None:
     ended = run("drain", "dev", "Receipts", "--why", "x", "--within", "0s")
 
     assert ended.exit_code == 1, ended.output
-    assert "1 message of Receipts are left" in ended.stdout
+    assert "1 message of Receipts is left" in ended.stdout
     assert not [name for name in tags_of(world) if "paused" in name]
 
 

@@ -1,6 +1,7 @@
 """A pause holds until somebody ends it, remembers what was before, and can be interrupted at any moment."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -133,8 +134,6 @@ def test_only_a_paused_worker_is_resumed(world: World, aws: Aws) -> None:
 
 
 def test_a_drain_waits_for_the_last_message_before_it_pauses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib import import_module
-
     command = import_module("fargate_workers_toolkit.commands.on_call.pausing")
     orders = world.queues("Orders")
     orders.sqs.send_message(QueueUrl=orders.url, MessageBody="{}")
@@ -154,8 +153,6 @@ def test_a_drain_waits_for_the_last_message_before_it_pauses(world: World, monke
 
 
 def test_a_drain_that_does_not_end_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib import import_module
-
     command = import_module("fargate_workers_toolkit.commands.on_call.pausing")
     monkeypatch.setattr(command, "_clock", MovedClock())
     orders = world.queues("Orders")
@@ -164,8 +161,18 @@ def test_a_drain_that_does_not_end_changes_nothing(world: World, monkeypatch: py
     ended = run("drain", "dev", "Orders", "--why", "moving", "--within", "10m")
 
     assert ended.exit_code == 1
-    assert "1 message of Orders are left after 10 min; not paused." in ended.stdout
+    assert "1 message of Orders is left after 10 min; not paused." in ended.stdout
     assert world.service("Orders")["desiredCount"] == 2
+
+
+def test_a_drain_that_has_no_time_to_be_sure_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = import_module("fargate_workers_toolkit.commands.on_call.pausing")
+    monkeypatch.setattr(command, "_clock", MovedClock())
+
+    ended = run("drain", "dev", "Orders", "--why", "moving", "--within", "5s")
+
+    assert ended.exit_code == 1
+    assert "Orders is empty, and was not for long enough after 5 s; not paused." in ended.stdout
 
 
 def test_production_is_not_paused_without_a_person(world: World) -> None:
@@ -178,3 +185,10 @@ def test_production_is_not_paused_without_a_person(world: World) -> None:
 
 def test_a_span_that_is_none_is_refused(world: World) -> None:
     assert run("pause", "dev", "Orders", "--why", "x", "--for", "soon").exit_code == 2
+
+
+def test_the_command_that_ends_a_pause_stands_whole_on_a_line_of_its_own(world: World) -> None:
+    ended = CliRunner(env={"COLUMNS": "40", "TZ": "UTC"}).invoke(app, ["pause", "dev", "Orders", "--why", "x"])
+
+    assert "it had 2 tasks (bounds 1 to 10)." in " ".join(ended.stdout.split())
+    assert ended.stdout.splitlines()[-1] == "Resume it with: fargate-workers resume dev Orders"

@@ -48,6 +48,18 @@ def test_lines_of_all_tasks_are_shown_without_metrics(world: World) -> None:
     assert "_aws" not in ended.stdout
 
 
+def test_the_stream_of_a_function_is_named_without_its_version(world: World) -> None:
+    logs, stream = world.client("logs"), "2026/11/30/[$LATEST]d335f4a7cce146f990bc4b15f3e8df97"
+    logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
+    logs.put_log_events(
+        logGroupName=GROUP,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int(time.time() * 1_000), "message": "REPORT RequestId: 1\tDuration: 77 ms"}],
+    )
+
+    assert "REPORT RequestId: 1 Duration: 77 ms task=d335f4a7" in run("dev", "Orders").stdout
+
+
 def test_levels_below_are_left_out(world: World) -> None:
     write(world, "aaaaaaaa-1", {"level": "info", "event": "started"}, {"level": "error", "event": "handler_failed"})
 

@@ -97,6 +97,14 @@ def test_a_body_that_is_no_json_is_compared_as_text() -> None:
     assert not Filter.parse("body.amount > 0").matches(letter("<order>1</order>"), now=NOW)
 
 
+@pytest.mark.parametrize("reason", ['it says "no" and isn\'t JSON', r"C:\*", r"a \"quote\"", "*", "\\"])
+def test_the_filter_of_a_reason_takes_that_reason_alone(reason: str) -> None:
+    read = Filter.parse(Filter.of_reason(reason))
+
+    assert read.matches(letter(reason=reason), now=NOW)
+    assert not read.matches(letter(reason=reason.replace("*", "+").replace("a", "b") + "!"), now=NOW)
+
+
 def test_a_star_is_meant_literally_behind_a_backslash() -> None:
     assert Filter.parse(r'reason == "5 \* 5"').matches(letter(reason="5 * 5"), now=NOW)
     assert not Filter.parse(r'reason == "5 \* 5"').matches(letter(reason="5 + 5"), now=NOW)

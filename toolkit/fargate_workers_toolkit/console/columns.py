@@ -6,6 +6,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from fargate_workers_toolkit.console.hanging import Hanging
+
 _GAP = 2
 
 
@@ -44,7 +46,7 @@ def _show_facts(console: Console, names: Sequence[str], rows: Sequence[Sequence[
         console.print(Text(f"{names[0]} {row[0]}", style="bold"))
         for name, cell in zip(names[1:], row[1:], strict=True):
             if cell:
-                console.print(Text.assemble("  ", (f"{name} ", "dim"), cell))
+                console.print(Hanging(Text.assemble((f"{name} ", "dim"), cell)))
 
 
 def _padded(cell: str, width: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fargate_workers_toolkit.local import lifecycle, scenarios
+    from fargate_workers_toolkit.local.account import DEFAULT_ACCOUNT
     from fargate_workers_toolkit.local.app import Selection, items_of, show
     from fargate_workers_toolkit.local.embedded_aws import running
     from fargate_workers_toolkit.local.exclusive import exclusive_use
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fargate_workers_toolkit.local.workspace import Workspace
 
 _HOMES = {
+    "DEFAULT_ACCOUNT": "account",
     "Check": "scenarios",
     "Mail": "scenarios",
     "Mailbox": "scenarios",
@@ -41,6 +43,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "DEFAULT_ACCOUNT",
     "Check",
     "Mail",
     "Mailbox",

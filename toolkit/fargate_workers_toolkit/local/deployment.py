@@ -11,7 +11,8 @@ from typing import Any
 
 from fargate_workers_toolkit.console import Report
 from fargate_workers_toolkit.errors import LocalError
-from fargate_workers_toolkit.local.app import DEFAULT_ACCOUNT, Selection, Synthesis, digest
+from fargate_workers_toolkit.local.account import DEFAULT_ACCOUNT
+from fargate_workers_toolkit.local.app import Selection, Synthesis, digest
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.workspace import Workspace
 

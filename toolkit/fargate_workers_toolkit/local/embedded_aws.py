@@ -14,7 +14,7 @@ from typing import Any
 
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local import processes
-from fargate_workers_toolkit.local.app import DEFAULT_ACCOUNT
+from fargate_workers_toolkit.local.account import DEFAULT_ACCOUNT
 from fargate_workers_toolkit.local.workspace import Workspace
 
 START_SECONDS = 60

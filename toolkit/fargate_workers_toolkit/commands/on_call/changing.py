@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from fargate_workers_toolkit.commands.on_call.options import (
     AsJson,
@@ -17,6 +16,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     confirm,
     open_aws,
     print_json,
+    say,
     screen,
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
@@ -109,25 +109,29 @@ def rollback_worker(
         else:
             now = _clock.now()
             rows = [
-                [str(each.number), "runs" if each.current else "", moment(each.registered_at, now=now), each.image]
-                for each in revisions
+                [str(each.number), _state(each), moment(each.registered_at, now=now), each.image] for each in revisions
             ]
             show_columns(screen(), ["revision", "state", "registered", "image"], rows)
         return
     number = _before(found, revisions) if to is None else to
     confirm(aws, f"let {found.short_name} run revision {number} of its task definition.", yes=yes)
     target = roll_back(aws, found, number)
-    sentence = (
-        f"{found.short_name} goes back to revision {number}, as {target}; watch it with: fargate-workers status "
-        f"{environment} {found.short_name} --watch"
-    )
+    watch = aws.place.typed("status", environment, found.short_name, "--watch")
+    sentence = f"{found.short_name} goes back to revision {number}, as {target}.\nWatch it with: {watch}"
     _say(sentence, {"worker": found.name, "revision": number, "task_definition": target}, as_json=as_json)
+
+
+def _state(revision: Revision) -> str:
+    copy = "" if revision.copy_of is None else f"as {revision.copy_of}"
+    return ", ".join(filter(None, ["runs" if revision.current else "", copy]))
 
 
 def _before(found: ServiceWorker, revisions: Sequence[Revision]) -> int:
     before = before_current(revisions)
     if before is None:
-        raise OperationsError(f"{found.short_name} has no revision before the one that runs.")
+        raise OperationsError(
+            f"{found.short_name} has no revision before the one that runs; --list shows all, and --to names one."
+        )
     return before.number
 
 
@@ -162,4 +166,4 @@ def _say(sentence: str, value: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         print_json(value)
     else:
-        screen().print(Text(sentence))
+        say(sentence)

@@ -24,7 +24,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     print_json,
     screen,
 )
-from fargate_workers_toolkit.console import counted, in_words, moment, show_columns, spinning
+from fargate_workers_toolkit.console import Hanging, counted, in_words, moment, show_columns, spinning
 from fargate_workers_toolkit.operations import (
     Aws,
     Choice,
@@ -109,7 +109,7 @@ def list_letters(
         print_json([_as_json(each) for each in results])
     else:
         for each in results:
-            _show_groups(screen(), each, filtered=where is not None)
+            _show_groups(screen(), each, look=_look(aws, each, where), filtered=where is not None)
     if beyond:
         raise OperationsError(" ".join(map(str, beyond)))
     if any(each.groups.total for each in results):
@@ -136,7 +136,8 @@ def show_letters(
     """
     choice = _choice(where, ids, limit)
     aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
-    store = dead_letters_of(aws, find_worker(aws, worker))
+    target = find_worker(aws, worker)
+    store = dead_letters_of(aws, target)
     shown: list[DeadLetter] = []
     with passing(store) as (_, letters):
         for letter in letters:
@@ -148,6 +149,10 @@ def show_letters(
         print_json([_letter_as_json(letter, values=values) for letter in shown])
     else:
         _show_letters(screen(), shown, values=values)
+        if shown and (where or len(shown) <= _SHOWN):
+            named = ("--where", where) if where else tuple(each for letter in shown for each in ("--id", letter.id))
+            back = aws.place.typed("dead-letters", "replay", environment, target.short_name, *named)
+            screen().print(Text(f"Once the cause is gone: {back}"), soft_wrap=True)
     if not shown:
         raise typer.Exit(1)
 
@@ -292,7 +297,11 @@ def _choice(where: str | None, ids: Sequence[str] | None, limit: int | None) -> 
 
 
 def _meant(choice: Choice) -> str:
-    return "every letter" if choice.is_everything else f"the letters with {choice.described()}"
+    named = choice.named()
+    if choice.limit is None:
+        return f"the letters with {named}" if named else "every letter"
+    most = f"at most {counted(choice.limit, 'letter')}"
+    return f"{most} with {named}" if named else most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +336,15 @@ def _preview(store: DeadLetterStore, choice: Choice) -> int:
     return groups.total if choice.limit is None else min(groups.total, choice.limit)
 
 
-def _show_groups(console: Console, found: _Counted, *, filtered: bool) -> None:
+def _look(aws: Aws, found: _Counted, where: str | None) -> str:
+    """The command that shows some of the letters; empty, where there are none."""
+    if not found.groups.total:
+        return ""
+    worker, filtered = found.worker, where or Filter.of_reason(found.groups.largest_first[0].reason)
+    return aws.place.typed("dead-letters", "show", worker.environment, worker.short_name, "--where", filtered)
+
+
+def _show_groups(console: Console, found: _Counted, *, look: str, filtered: bool) -> None:
     worker, groups, seen = found.worker, found.groups, found.seen
     now = _clock.now()
     if not groups.total:
@@ -341,6 +358,7 @@ def _show_groups(console: Console, found: _Counted, *, filtered: bool) -> None:
             for group in groups.largest_first
         ]
         show_columns(console, ["letters", "first", "last", "reason"], rows)
+        console.print(Text(f"Look at some: {look}"), soft_wrap=True)
     if seen < found.expected:
         console.print(Text(f"{found.expected - seen:,} more were not seen: {found.unseen}."))
 
@@ -363,7 +381,11 @@ def _show_letters(console: Console, letters: Sequence[DeadLetter], *, values: bo
         }
         for name, fact in facts.items():
             if fact:
-                console.print(Text.assemble("  ", (f"{name} ", "dim"), fact), soft_wrap=name == "body" and values)
+                line = Text.assemble((f"{name} ", "dim"), fact)
+                if name == "body" and values:  # to be copied
+                    console.print(Text.assemble("  ", line), soft_wrap=True)
+                else:
+                    console.print(Hanging(line))
 
 
 def _as_json(found: _Counted) -> dict[str, Any]:

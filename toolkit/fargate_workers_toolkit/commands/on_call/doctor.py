@@ -17,7 +17,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     print_json,
     screen,
 )
-from fargate_workers_toolkit.console import counted, spinning
+from fargate_workers_toolkit.console import Hanging, counted, spinning
 from fargate_workers_toolkit.operations import (
     Aws,
     Check,
@@ -75,9 +75,9 @@ def _show(console: Console, answers: Sequence[tuple[Check, Sequence[Finding]]], 
             console.print(
                 Text.assemble((f"{_MARKS[each.verdict]} ", _STYLES[each.verdict]), f"{each.subject}: {each.text}")
             )
-            console.print(Text(f"  {check.name}.", style="dim"))
-            if each.todo:
-                console.print(Text(f"  → {each.todo}"))
+            console.print(Hanging(Text(f"check: {check.name}", style="dim")))
+            if each.todo:  # to be copied
+                console.print(Text(f"  → {each.todo}"), soft_wrap=True)
     ill = [check for check, found in answers if any(each.verdict == "trouble" for each in found)]
     silent = [check for check, found in answers if any(each.verdict == "unknown" for each in found)]
     unanswered = f", {counted(len(silent), 'check')} without an answer" if silent else ""

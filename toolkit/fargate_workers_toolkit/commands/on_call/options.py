@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from fargate_workers_toolkit.operations import Aws, OperationsError, find_place
 
@@ -61,6 +62,17 @@ def screen() -> Console:
 def _width() -> int | None:
     # COLUMNS is honoured by rich; a file or a pipe has no width of its own.
     return None if "COLUMNS" in os.environ else 120
+
+
+def say(sentences: str) -> None:
+    """Print sentences, one a line. A line without a full stop ends with a command to copy, and is not broken.
+
+    Args:
+        sentences: The sentences.
+    """
+    console = screen()
+    for line in sentences.splitlines():
+        console.print(Text(line), soft_wrap=not line.endswith("."))
 
 
 def print_json(value: Any) -> None:

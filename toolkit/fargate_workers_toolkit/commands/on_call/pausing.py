@@ -18,7 +18,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     open_aws,
     operator,
     print_json,
-    screen,
+    say,
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, in_words, moment, spinning
@@ -102,10 +102,16 @@ def drain_worker(
         )
     if not empty:
         depth = source.depth()
-        sentence = f"{counted(depth.total, 'message')} of {source.name} are left after {in_words(most)}; not paused."
+        sentence = f"{_left(source.name, depth.total)} after {in_words(most)}; not paused."
         _say(sentence, {"paused": False, "left": depth.total}, as_json=as_json)
         raise typer.Exit(1)
     _pause(aws, found, why=why, span=span, as_json=as_json)
+
+
+def _left(name: str, number: int) -> str:
+    if not number:
+        return f"{name} is empty, and was not for long enough"
+    return f"{counted(number, 'message')} of {name} {'is' if number == 1 else 'are'} left"
 
 
 def resume_worker(
@@ -135,14 +141,12 @@ def _pause(aws: Aws, worker: Worker, *, why: str, span: float | None, as_json: b
     noted = pause(aws, worker, by=operator(), why=why, until=until, clock=_clock)
     until_then = "" if noted.until is None else f", meant to last until {moment(noted.until, now=_clock.now())}"
     had = (
-        f"it had {noted.desired} of {noted.min_tasks} to {noted.max_tasks} tasks"
+        f"it had {counted(noted.desired, 'task')} (bounds {noted.min_tasks} to {noted.max_tasks})"
         if isinstance(noted, ServicePause)
         else "its event source mapping is disabled and keeps its settings"
     )
-    sentence = (
-        f"{worker.short_name} is paused{until_then}; {had}. Resume it with: fargate-workers resume "
-        f"{worker.environment} {worker.short_name}"
-    )
+    command = aws.place.typed("resume", worker.environment, worker.short_name)
+    sentence = f"{worker.short_name} is paused{until_then}; {had}.\nResume it with: {command}"
     _say(sentence, {"worker": worker.name, "paused": True, **vars(noted)}, as_json=as_json)
 
 
@@ -160,4 +164,4 @@ def _say(sentence: str, value: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         print_json(value)
     else:
-        screen().print(Text(sentence))
+        say(sentence)

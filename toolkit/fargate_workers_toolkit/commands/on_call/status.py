@@ -19,7 +19,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     print_json,
     screen,
 )
-from fargate_workers_toolkit.console import counted, in_words, moment
+from fargate_workers_toolkit.console import Hanging, counted, in_words, moment
 from fargate_workers_toolkit.operations import (
     Aws,
     FunctionStatus,
@@ -93,7 +93,7 @@ def _watch(aws: Aws, worker: str | None, *, every: float) -> None:
         return
 
 
-def _lines(states: Sequence[Status], *, now: float) -> Iterator[Text]:
+def _lines(states: Sequence[Status], *, now: float) -> Iterator[Text | Hanging]:
     """A verdict first, then each worker; what is well is grey."""
     ill = {state.worker.short_name: state.troubles(now=now) for state in states}
     troubled = [f"{name}: {', '.join(troubles)}" for name, troubles in ill.items() if troubles]
@@ -104,7 +104,7 @@ def _lines(states: Sequence[Status], *, now: float) -> Iterator[Text]:
     for state in states:
         yield Text(state.worker.short_name, style="bold")
         for name, fact, wrong in _facts(state, now=now):
-            yield Text.assemble("  ", (f"{name} ", "dim"), (fact, "red" if wrong else ""))
+            yield Hanging(Text.assemble((f"{name} ", "dim"), (fact, "red" if wrong else "")))
 
 
 def _facts(state: Status, *, now: float) -> Iterator[tuple[str, str, bool]]:
@@ -152,8 +152,11 @@ def _service_facts(state: ServiceStatus, *, now: float) -> Iterator[tuple[str, s
 
 def _function_facts(state: FunctionStatus, *, now: float) -> Iterator[tuple[str, str, bool]]:
     function = state.function
-    most = "" if function.max_concurrency is None else f" of {function.max_concurrency}"
-    yield "invocations", f"{'?' if state.concurrency is None else state.concurrency}{most} at once", False
+    most = function.max_concurrency
+    if state.concurrency is not None:
+        yield "invocations", f"{state.concurrency}{'' if most is None else f' of {most}'} at once", False
+    elif most is not None:
+        yield "invocations", f"{most} at once at most", False
     stopped = not function.is_enabled and state.pause is None
     yield "event source mapping", function.state.lower(), stopped
     deployed = f", since {moment(function.updated_at, now=now)}" if function.updated_at else ""

@@ -21,7 +21,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     screen,
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
-from fargate_workers_toolkit.console import in_words
+from fargate_workers_toolkit.console import Hanging, in_words
 from fargate_workers_toolkit.operations import (
     LEVELS,
     LogLine,
@@ -126,12 +126,13 @@ def _show_story(console: Console, name: str, story: Story, *, since: str) -> Non
         console.print(Text.assemble("  ", _shown(line), (later, "dim")), soft_wrap=True)
         before = line.at
     if story.letter is not None:
-        console.print(Text(f"  {_moment(story.letter.died_at)} dead letter {story.letter.id}: {story.letter.reason}"))
+        letter = story.letter
+        console.print(Hanging(Text(f"{_moment(letter.died_at)} dead letter {letter.id}: {letter.reason}")))
     if story.claim is not None:
         state = "completed" if story.claim.completed else "not completed"
         console.print(Text(f"  claim: {state} after {story.claim.attempts} attempts"))
     for unknown in story.unknown:
-        console.print(Text(f"  unknown: {unknown}"))
+        console.print(Hanging(Text(f"unknown: {unknown}")))
     console.print(Text(f"{story.ending()} Searched the log of the last {since}; --since looks further back."))
 
 

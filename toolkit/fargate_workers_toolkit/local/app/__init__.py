@@ -2,10 +2,9 @@
 
 from fargate_workers_toolkit.local.app.inventory import items_of, show
 from fargate_workers_toolkit.local.app.sources import digest
-from fargate_workers_toolkit.local.app.synthesis import DEFAULT_ACCOUNT, Selection, Synthesis
+from fargate_workers_toolkit.local.app.synthesis import Selection, Synthesis
 
 __all__ = [
-    "DEFAULT_ACCOUNT",
     "Selection",
     "Synthesis",
     "digest",

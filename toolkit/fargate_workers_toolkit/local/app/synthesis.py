@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fargate_workers_toolkit.errors import LocalError
+from fargate_workers_toolkit.local.account import DEFAULT_ACCOUNT
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.templates import Assembly
-
-#: The account of stacks that name none; no one can own it.
-DEFAULT_ACCOUNT = "000000000000"
 
 # What the CDK writes for a stack that names neither.
 _UNKNOWN_ACCOUNT, _UNKNOWN_REGION = "unknown-account", "unknown-region"

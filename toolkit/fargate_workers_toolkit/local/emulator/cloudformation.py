@@ -17,7 +17,7 @@ Created = tuple[str, dict[str, Any]]
 
 # Accepted and remembered: nothing on loopback acts on them, and the reason why is theirs to give.
 WITHOUT_LOCAL_EFFECT = {
-    "AWS::CloudWatch::AlarmMuteRule": "alarms are never muted here",
+    "AWS::CloudWatch::AlarmMuteRule": "windows that come again and again mute nothing here",
     "AWS::EC2::FlowLog": "there is no network whose flows could be logged",
     "AWS::EC2::NetworkAcl": "there is no network to filter",
     "AWS::EC2::NetworkAclEntry": "there is no network to filter",
@@ -46,7 +46,14 @@ def install() -> None:
     handlers["AWS::EC2::VPC"] = _with_attributes(
         handlers["AWS::EC2::VPC"], lambda properties: {"CidrBlock": properties.get("CidrBlock", "10.0.0.0/16")}
     )
-    handlers["AWS::Scheduler::Schedule"] = _with_timezone(handlers["AWS::Scheduler::Schedule"])
+    handlers["AWS::Scheduler::Schedule"] = _with_letters_of_apis(
+        _with_timezone(handlers["AWS::Scheduler::Schedule"]),
+        lambda properties: {**properties, "Target": _target_of_apis(properties["Target"])},
+    )
+    handlers["AWS::Events::Rule"] = _with_letters_of_apis(
+        handlers["AWS::Events::Rule"],
+        lambda properties: {**properties, "Targets": list(map(_target_of_apis, properties.get("Targets", [])))},
+    )
     provisioners._normalize_container_defs = _container_definitions(provisioners._normalize_container_defs)
 
 
@@ -155,6 +162,35 @@ def _with_timezone(handler: Mapping[str, Any]) -> dict[str, Any]:
         return name, attributes
 
     return {**handler, "create": create}
+
+
+def _with_letters_of_apis(handler: Mapping[str, Any], changed: Callable[[Properties], Properties]) -> dict[str, Any]:
+    """A handler whose properties are changed first: what MiniStack keeps, it answers as it is."""
+
+    def create(logical_id: str, properties: Properties, stack: str) -> Created:
+        return handler["create"](logical_id, changed(properties), stack)
+
+    def update(id: str, old: Properties, new: Properties, *rest: Any, **named: Any) -> Created:
+        return handler["update"](id, changed(old), changed(new), *rest, **named)
+
+    return {**handler, "create": create, "update": update}
+
+
+def _target_of_apis(target: Properties) -> Properties:
+    """A target as the APIs of rules and schedules answer it: these few names begin with a small letter there.
+
+    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_EcsParameters.html
+    """
+    parameters: Properties = target.get("EcsParameters") or {}
+    if not parameters:
+        return target
+    changed = dict(parameters)
+    if strategy := parameters.get("CapacityProviderStrategy"):
+        changed["CapacityProviderStrategy"] = provisioners._pascal_to_camel(strategy)
+    if network := parameters.get("NetworkConfiguration"):
+        (inner,) = network.values()
+        changed["NetworkConfiguration"] = {"awsvpcConfiguration": inner}
+    return {**target, "EcsParameters": changed}
 
 
 NESTED_PROPERTIES = ("dependsOn", "healthCheck", "linuxParameters", "restartPolicy", "secrets", "ulimits")

@@ -15,6 +15,7 @@ from fargate_workers_toolkit.local.emulator.autoscaling.scheduled_actions import
 from fargate_workers_toolkit.local.emulator.clock import Clock
 from fargate_workers_toolkit.local.emulator.cloudwatch.alarms import Alarms
 from fargate_workers_toolkit.local.emulator.cloudwatch.metric_data import MetricData
+from fargate_workers_toolkit.local.emulator.cloudwatch.mute_rules import MuteRules
 from fargate_workers_toolkit.local.emulator.cloudwatch.published import Metrics
 from fargate_workers_toolkit.local.emulator.control import Control
 from fargate_workers_toolkit.local.emulator.ecs.services import Services
@@ -24,6 +25,7 @@ from fargate_workers_toolkit.local.emulator.elasticache import Caches
 from fargate_workers_toolkit.local.emulator.events.rules import Rules
 from fargate_workers_toolkit.local.emulator.events.schedules import Schedules
 from fargate_workers_toolkit.local.emulator.events.targets import Targets
+from fargate_workers_toolkit.local.emulator.functions import function_logs
 from fargate_workers_toolkit.local.emulator.functions.image_functions import ImageFunctions
 from fargate_workers_toolkit.local.emulator.functions.lambda_functions import Functions
 from fargate_workers_toolkit.local.emulator.kafka_clusters import KafkaClusters
@@ -49,7 +51,9 @@ def launch(settings: Settings) -> None:
         MissingPartError: MiniStack is not the version this was written for.
     """
     ministack_parts.check()
-    create_certificates(settings.directory / "certificates")
+    authority = create_certificates(settings.directory / "certificates")
+    # Functions inherit it: that of an observer talks to a cache.
+    os.environ["SSL_CERT_FILE"] = str(authority)
     clock = Clock(started=time.time(), seconds_per_minute=settings.seconds_per_minute)
     containers = container_client.install(settings, reaper=Reaper())
     queues, targets, registry = Queues(), Targets(clock), ScalingRegistry()
@@ -70,7 +74,9 @@ def launch(settings: Settings) -> None:
     for part in (queues, functions, targets, registry, protection, tasks, schedules, metrics, alarms, rules):
         part.install()
     MetricData(clock).install()
-    ImageFunctions(containers, publish=metrics.publish_embedded).install()
+    MuteRules(clock).install()
+    function_logs.install(publish=metrics.publish_embedded)
+    ImageFunctions(containers).install()
     minutes = Minutes(
         clock, at_end=(metrics.publish, alarms.evaluate_all, Services().tick), at_begin=(rules.fire, actions.apply)
     )

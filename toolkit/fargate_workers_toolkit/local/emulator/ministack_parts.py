@@ -46,6 +46,7 @@ SYMBOLS = {
         "cloudformation_delete_metric_alarm",
         "cloudformation_put_metric_alarm",
     ),
+    "services.cloudwatch_logs": ("_append_log_events",),
     "services.ec2": ("_addresses", "_allocate_address", "_create_nat_gateway", "_nat_gateways"),
     "services.ecs": (
         "_ACTION_MAP",
@@ -160,6 +161,7 @@ cloudformation = _part("services.cloudformation")
 stacks = _part("services.cloudformation.stacks")
 provisioners = _part("services.cloudformation.provisioners")
 cloudwatch = _part("services.cloudwatch")
+logs = _part("services.cloudwatch_logs")
 ec2 = _part("services.ec2")
 ecs = _part("services.ecs")
 elasticache = _part("services.elasticache")

@@ -1,6 +1,7 @@
 """The revisions of a worker's task definition, and the way back to one of them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ class Revision:
         registered_at: When it was registered, in seconds since 1970.
         active: Whether a service may take it as it is; a deployment retires the one before.
         current: Whether the worker's service has it.
+        copy_of: The first revision with the same content, which a rollback registered once more. None: it is the first.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Revision:
     registered_at: float
     active: bool
     current: bool
+    copy_of: int | None
 
 
 def revisions_of(aws: Aws, worker: ServiceWorker, *, most: int = _SHOWN) -> list[Revision]:
@@ -70,9 +73,15 @@ def revisions_of(aws: Aws, worker: ServiceWorker, *, most: int = _SHOWN) -> list
                 familyPrefix=family, status=status, sort="DESC", PaginationConfig={"MaxItems": most}
             )
             arns.update(arn for page in pages for arn in page["taskDefinitionArns"] if _parted(arn)[0] == family)
-        for arn in sorted(arns, key=lambda each: -_parted(each)[1])[:most]:
-            definition = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        definitions = [
+            ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+            for arn in sorted(arns, key=lambda each: -_parted(each)[1])[:most]
+        ]
+        # The newest first, so that the oldest of each content is the one that stays.
+        firsts = {_content(definition): definition["revision"] for definition in definitions}
+        for definition in definitions:
             registered = definition.get("registeredAt")
+            first = firsts[_content(definition)]
             found.append(
                 Revision(
                     number=definition["revision"],
@@ -80,6 +89,7 @@ def revisions_of(aws: Aws, worker: ServiceWorker, *, most: int = _SHOWN) -> list
                     registered_at=0.0 if registered is None else registered.timestamp(),
                     active=definition.get("status") == "ACTIVE",
                     current=definition["revision"] == number,
+                    copy_of=None if first == definition["revision"] else first,
                 )
             )
     return found
@@ -88,10 +98,12 @@ def revisions_of(aws: Aws, worker: ServiceWorker, *, most: int = _SHOWN) -> list
 def before_current(revisions: Sequence[Revision]) -> Revision | None:
     """The revision before the one that runs; None where there is none.
 
+    Where a rollback was before, that is the one before its target: the revision that it left does not come back.
+
     Args:
         revisions: The revisions, the newest first.
     """
-    current = next((each.number for each in revisions if each.current), None)
+    current = next((each.copy_of or each.number for each in revisions if each.current), None)
     return next((each for each in revisions if current is not None and each.number < current), None)
 
 
@@ -124,6 +136,10 @@ def roll_back(aws: Aws, worker: ServiceWorker, number: int) -> str:
             target = _named(ecs.register_task_definition(**kept)["taskDefinition"])
         ecs.update_service(cluster=worker.cluster, service=worker.service, taskDefinition=target)
     return target
+
+
+def _content(definition: Mapping[str, Any]) -> str:
+    return json.dumps({name: definition.get(name) for name in _KEPT}, sort_keys=True, default=str)
 
 
 def _parted(arn: str) -> tuple[str, int]:

@@ -37,9 +37,13 @@ class Choice:
             return False
         return self.where is None or self.where.matches(letter, now=now)
 
-    def described(self) -> str:
-        """The choice in words, for a journal and a question."""
-        parts = [f"id {', '.join(sorted(self.ids))}"] if self.ids else []
+    def named(self) -> str:
+        """What a letter must have, in words; empty, if any will do."""
+        parts = [f"the id {' or '.join(sorted(self.ids))}"] if self.ids else []
         parts += [self.where.text] if self.where is not None else []
-        parts += [f"at most {self.limit}"] if self.limit is not None else []
-        return "; ".join(parts) or "all"
+        return " and ".join(parts)
+
+    def described(self) -> str:
+        """The choice in words, for a journal."""
+        most = [f"at most {self.limit}"] if self.limit is not None else []
+        return "; ".join(filter(None, [self.named(), *most])) or "all"

@@ -24,7 +24,7 @@ def _each_function(look: Callable[[Patient, FunctionStatus], Finding]) -> Callab
 
 
 def _command(patient: Patient, state: Status, command: str) -> str:
-    return f"fargate-workers {command} {patient.environment} {state.worker.short_name}"
+    return patient.aws.place.typed(*command.split(), patient.environment, state.worker.short_name)
 
 
 def _tasks(patient: Patient, state: ServiceStatus) -> Finding:
@@ -48,7 +48,8 @@ def _letters(patient: Patient, state: Status) -> Finding:
     name = state.worker.short_name
     if state.dead_letters:
         todo = _command(patient, state, "dead-letters list")
-        return trouble(name, f"{state.dead_letters:,} dead letters wait.", todo)
+        what = "1 dead letter waits" if state.dead_letters == 1 else f"{state.dead_letters:,} dead letters wait"
+        return trouble(name, f"{what}.", todo)
     return well(name, "No dead letters.")
 
 
@@ -61,10 +62,10 @@ def _late(patient: Patient, state: Status) -> Finding:
 
 def _raised(patient: Patient, state: Status) -> Finding:
     name = state.worker.short_name
-    if state.alarms:
-        roles = ", ".join(alarm.role for alarm in state.alarms)
-        return trouble(name, f"Alarms are raised: {roles}.", _command(patient, state, "status"))
-    return well(name, "No alarm is raised.")
+    heard = [alarm.role for alarm in state.alarms if not alarm.muted]
+    if heard:
+        return trouble(name, f"Alarms are raised: {', '.join(heard)}.", _command(patient, state, "status"))
+    return well(name, "No alarm is raised." if not state.alarms else "Every alarm that is raised is muted.")
 
 
 def _paused(patient: Patient, state: Status) -> Finding:

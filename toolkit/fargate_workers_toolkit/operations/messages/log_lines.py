@@ -126,14 +126,15 @@ def _with_text(aws: Aws, group: str, wanted: Wanted, text: str, *, since: float)
 def _line(event: Mapping[str, Any]) -> LogLine | None:
     """The line of an event; None for one that carries metrics."""
     message: str = event["message"]
-    task = event.get("logStreamName", "").rpartition("/")[2]
+    # Of a function, its version comes before it, in brackets.
+    task = event.get("logStreamName", "").rpartition("/")[2].rpartition("]")[2]
     at = event["timestamp"] / 1_000
     try:
         value: object = json.loads(message)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        return LogLine(at=at, task=task, level="info", event=message.rstrip())
+        return LogLine(at=at, task=task, level="info", event=message.expandtabs(1).rstrip())
     fields = cast("dict[str, Any]", value)
     if "_aws" in fields:
         return None

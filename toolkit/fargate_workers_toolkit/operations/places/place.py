@@ -2,9 +2,10 @@
 
 import json
 import re
+import shlex
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +32,7 @@ class Place:
         endpoint: The address of the embedded AWS. Defaults to none: AWS itself.
         broker_address: Host and port at which brokers are reached. Defaults to none: where the worker reaches them.
         certificate_authority: The authority of the servers' certificates. Defaults to none: those of this machine.
+        options: The options by which the next command finds the same place. Defaults to none.
     """
 
     environment: str
@@ -42,6 +44,15 @@ class Place:
     endpoint: str | None = None
     broker_address: tuple[str, int] | None = None
     certificate_authority: Path | None = None
+    options: Sequence[str] = ()
+
+    def typed(self, *words: str) -> str:
+        """A command as it is to be typed next, to the same place.
+
+        Args:
+            words: The subcommand and its arguments.
+        """
+        return shlex.join(["fargate-workers", *words, *self.options])
 
     @property
     def is_local(self) -> bool:
@@ -57,24 +68,38 @@ class Place:
 def find_place(environment: str, *, folder: Path, profile: str | None = None, local: bool = False) -> Place:
     """Find where an environment is deployed.
 
-    The embedded AWS for the environment `local`, or with `local=True`; else what `environments/NAME.toml` names; else
-    what the stages in `cdk.out` name.
+    The embedded AWS for the environment `local`, for one whose file names its account, and with `local=True`; else what
+    `environments/NAME.toml` names; else what the stages in `cdk.out` name.
 
     Args:
         environment: The environment's name.
         folder: The folder of the CDK app.
         profile: The profile of the credentials. Defaults to AWS_PROFILE, or the default one.
-        local: Whether the embedded AWS runs it. Defaults to False, but for the environment `local`.
+        local: Whether the embedded AWS runs it, whatever its file names. Defaults to False.
 
     Raises:
         OperationsError: No file and no stage has the name, or no embedded AWS runs.
     """
-    if local or environment == LOCAL:
-        return _local(environment, folder)
     file = folder / "environments" / f"{environment}.toml"
+    if environment == LOCAL:
+        return _local(environment, folder)
+    if local:
+        return replace(_local(environment, folder), options=("--local",))
+    place = _found(environment, file, folder / "cdk.out")
+    if place.account == local_run.DEFAULT_ACCOUNT:
+        return _local(environment, folder)
+    return replace(place, profile=profile, options=("--profile", profile) if profile else ())
+
+
+def _found(environment: str, file: Path, cdk_out: Path) -> Place:
+    """The place of an environment in AWS.
+
+    Raises:
+        OperationsError: No file and no stage has the name.
+    """
     if file.is_file():
-        return _of_file(environment, file, profile)
-    stages = _stages(folder / "cdk.out")
+        return _of_file(environment, file)
+    stages = _stages(cdk_out)
     if environment in stages:
         account, region = stages[environment]
         return Place(
@@ -83,7 +108,6 @@ def find_place(environment: str, *, folder: Path, profile: str | None = None, lo
             region=region,
             production=environment in PRODUCTION,
             named_by="cdk.out",
-            profile=profile,
         )
     known = sorted({path.stem for path in file.parent.glob("*.toml")} | set(stages)) or ["none"]
     raise OperationsError(
@@ -108,7 +132,7 @@ def _local(environment: str, folder: Path) -> Place:
     )
 
 
-def _of_file(environment: str, file: Path, profile: str | None) -> Place:
+def _of_file(environment: str, file: Path) -> Place:
     where = f"environments/{file.name}"
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -128,7 +152,6 @@ def _of_file(environment: str, file: Path, profile: str | None) -> Place:
         region=region,
         production=production,
         named_by=where,
-        profile=profile,
     )
 
 

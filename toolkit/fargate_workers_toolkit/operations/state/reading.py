@@ -271,9 +271,7 @@ def _alarms(aws: Aws, workers: Sequence[Worker]) -> dict[str, Mapping[str, Any]]
 
 
 def _muted(aws: Aws) -> Set[str] | OperationsError:
-    """The alarms that are muted, or why they are not known. The embedded AWS has no mute rules."""
-    if aws.place.is_local:
-        return frozenset()
+    """The alarms that are muted, or why they are not known."""
     try:
         return muted_alarms(aws)
     except OperationsError as error:

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -34,12 +34,10 @@ class ImageFunctions:
 
     Args:
         containers: Starts processes.
-        publish: Takes each line that a function wrote, for the metrics in it.
     """
 
-    def __init__(self, containers: Containers, *, publish: Callable[[str], None]) -> None:
+    def __init__(self, containers: Containers) -> None:
         self._containers = containers
-        self._publish = publish
         self._lock = threading.Lock()
         self._environments: dict[str, list[_Known]] = {}
 
@@ -88,10 +86,8 @@ class ImageFunctions:
             succeeded, answer = environment.invoke(event, id=id, timeout=float(configuration["Timeout"]))
         finally:
             self._return(configuration["FunctionName"], known)
-        lines = environment.new_lines()
-        for line in lines:
-            self._publish(line)
-        return {"body": answer, "log": "\n".join(lines), **({} if succeeded else {"error": True})}
+        log = "\n".join(environment.new_lines())
+        return {"body": answer, "log": log, **({} if succeeded else {"error": True})}
 
     def _take(self, configuration: Record) -> _Known:
         """An idle environment of the function, or a new one."""

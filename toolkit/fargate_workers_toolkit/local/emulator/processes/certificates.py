@@ -5,11 +5,14 @@ from pathlib import Path
 import trustme
 
 
-def create_certificates(directory: Path) -> None:
-    """Write `ca.pem`, which tasks receive as SSL_CERT_FILE, and `server.pem` with key and certificate.
+def create_certificates(directory: Path) -> Path:
+    """Write `ca.pem`, which tasks and functions receive as SSL_CERT_FILE, and `server.pem` with key and certificate.
 
     Args:
         directory: Receives both.
+
+    Returns:
+        `ca.pem`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA(organization_name="fargate-workers local CA")
@@ -17,3 +20,4 @@ def create_certificates(directory: Path) -> None:
     secret = directory / "server.pem"
     secret.touch(mode=0o600)
     authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(secret)
+    return directory / "ca.pem"

@@ -1,5 +1,6 @@
 """The filter of dead letters, as a command takes it; the redrive function reads the same, and has its home."""
 
+import re
 from typing import Self
 
 from fargate_workers_redrive import where
@@ -28,6 +29,19 @@ class Filter(where.Filter):
         text: As it was typed.
         condition: What it means.
     """
+
+    @staticmethod
+    def of_reason(reason: str) -> str:
+        r"""The text of the filter that takes the letters of one reason.
+
+            >>> Filter.of_reason("no *")
+            'reason == "no \\*"'
+
+        Args:
+            reason: The reason, in which nothing stands for anything else.
+        """
+        literal = re.sub(r'([\\*"])', r"\\\1", reason)
+        return f'reason == "{literal}"'
 
     @classmethod
     def parse(cls, text: str) -> Self:

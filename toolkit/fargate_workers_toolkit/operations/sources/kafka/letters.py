@@ -146,7 +146,7 @@ class KafkaDeadLetters:
         if after.ranges and not self._is_metadata_kept(number, done):
             raise OperationsError(
                 f"The broker of {self.name} keeps no metadata of commits, so that letters can only be handled from the "
-                "oldest on; leave out --where and --id, and give --limit."
+                "oldest on; name the oldest of each partition by --id, or replay with --all --limit."
             )
         if len(after.metadata()) > MAX_METADATA_BYTES:
             raise OperationsError(
