@@ -75,7 +75,7 @@ def _several_threads_may_ask_moto() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _botocore_reads_each_model_once() -> None:
-    """Each session has a loader of its own, and reads the models again: a third of the CPU of tests with many clients."""
+    """Each session would read the models again with its own loader: a third of the CPU of tests with many clients."""
     from botocore import loaders, session
 
     shared = loaders.create_loader()
