@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,19 +20,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from moto.server import ThreadedMotoServer
 
 from fargate_workers_toolkit.operations.places import Place
 from tests.toolkit.operations.letters import PLACE, Queues, queues
-from tests.toolkit.operations.replaying_process import STEPS
+from tests.toolkit.operations.replaying_process import MOMENTS, replaying
 
-ROOT = Path(__file__).parents[2]
 #: What is sent to the queue meanwhile, from here on.
 LIVE = 1_000_000
-#: Moments that one letter has.
-_MOMENTS = 2 * (len(STEPS) - 1)
 _GROUPS = 7
 
 
@@ -80,7 +75,7 @@ def play(*, letters: int, fifo: bool, seed: int) -> Result:
                 made.die(number, **_of(number, fifo=fifo))
             kills = 0
             with _live_traffic(made, fifo=fifo) as sent_live:
-                while _replay(endpoint, made, folder, kill_at=chance.randrange(_MOMENTS * max(1, letters // 10))):
+                while _replay(endpoint, made, folder, kill_at=chance.randrange(MOMENTS * max(1, letters // 10))):
                     kills += 1
                     made.show_all(made.dead_letter_url)
                 # What the last one could not see, because a letter of its group was leased.
@@ -99,15 +94,7 @@ def _of(number: int, *, fifo: bool) -> Mapping[str, str]:
 
 def _replay(endpoint: str, made: Queues, folder: str, *, kill_at: int) -> bool:
     """Whether a process was killed; False when it came to its end."""
-    arguments = [endpoint, made.url, made.dead_letter_url, folder, str(kill_at)]
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.toolkit.operations.replaying_process", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'toolkit'}"},
-    )
+    ended = replaying(endpoint, made.variables, Path(folder), kill_at)
     if ended.returncode not in (0, -signal.SIGKILL):
         raise RuntimeError(ended.stderr)
     return ended.returncode != 0
@@ -158,7 +145,7 @@ def main() -> int:
     parser.add_argument("--fifo", action="store_true", help="a FIFO queue of seven groups")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    os.environ |= _NO_ACCOUNT
+    os.environ |= NO_ACCOUNT
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     result = play(letters=arguments.letters, fifo=arguments.fifo, seed=arguments.seed)
     print(result)
@@ -166,7 +153,7 @@ def main() -> int:
 
 
 #: Whatever escapes the server finds no account.
-_NO_ACCOUNT: Mapping[str, Any] = {
+NO_ACCOUNT: Mapping[str, str] = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_EC2_METADATA_DISABLED": "true",

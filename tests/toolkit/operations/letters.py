@@ -52,9 +52,13 @@ class Queues:
         return self.aws.client("sqs")
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The variables of the worker's container."""
+        return {"QUEUE_URL": self.url, "DEAD_LETTER_QUEUE_URL": self.dead_letter_url}
+
+    @property
     def store(self) -> DeadLetterStore:
-        variables = {"QUEUE_URL": self.url, "DEAD_LETTER_QUEUE_URL": self.dead_letter_url}
-        store = open_source(self.aws, variables, worker="Orders").dead_letters
+        store = open_source(self.aws, self.variables, worker="Orders").dead_letters
         assert store is not None
         return store
 

@@ -26,8 +26,7 @@ def server() -> Iterator[str]:
 
 
 def run(server: str, made: Queues, folder: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
-    variables = {"QUEUE_URL": made.url, "DEAD_LETTER_QUEUE_URL": made.dead_letter_url}
-    return replaying(server, variables, folder, kill_at)
+    return replaying(server, made.variables, folder, kill_at)
 
 
 # The second letter's moments, where something comes before and behind.
