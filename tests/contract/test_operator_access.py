@@ -87,6 +87,7 @@ CHANGING = (
     ["alerts", "test", "dev", "Orders", "--alarm", "DeadLetters"],
     ["alerts", "test", "dev", "Orders", "--canary"],
     ["mute", "dev", "Orders", "--for", "1h", "--why", "x"],
+    ["unmute", "dev", "Orders"],
 )
 
 
@@ -258,6 +259,18 @@ def test_an_operator_may_call_what_all_commands_call_and_nothing_else(
     run(world, (*READING, *CHANGING))
 
     assert noted == allowed(template, "Operators") - IMPLIED
+
+
+def test_an_operator_may_change_only_the_mutes_that_commands_make(template: dict[str, Any]) -> None:
+    statements = [
+        statement
+        for policy in policies(template, "Operators")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "cloudwatch:DeleteAlarmMuteRule" in statement["Action"]
+    ]
+
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutAlarmMuteRule.html has the kind of ARN.
+    assert [str(statement["Resource"]).count(":alarm-mute-rule:fargate-workers-*") for statement in statements] == [1]
 
 
 def test_no_policy_is_longer_than_iam_takes(template: dict[str, Any]) -> None:

@@ -326,7 +326,7 @@ def test_a_muted_alarm_is_raised_and_calls_nobody(operated: Aws, orders: Worker,
     muted = typed(
         "fargate-workers mute local ApplyOrders --alarm DeadLetters --alarm DeadLettersRising --for 2h --why x --json"
     )
-    (rule,) = json.loads(muted.stdout)["rules"]
+    assert len(json.loads(muted.stdout)["rules"]) == 1
     cloudwatch = operated.client("cloudwatch")
     eventually(lambda: bool(cloudwatch.list_alarm_mute_rules(Statuses=["ACTIVE"])["AlarmMuteRuleSummaries"]))
 
@@ -338,7 +338,16 @@ def test_a_muted_alarm_is_raised_and_calls_nobody(operated: Aws, orders: Worker,
     assert ", muted" in state.stdout
     assert state.stdout.startswith("✗ ApplyOrders: dead letters.")
     assert mailbox.wait_for(lambda each: "ApplyOrdersDeadLetters" in str(each.get("AlarmName")), within=0) is None
-    cloudwatch.delete_alarm_mute_rule(AlarmMuteRuleName=rule)
+    # The command that `mute` names at its end.
+    again = typed("fargate-workers mute local ApplyOrders --alarm DeadLetters --for 1h --why y")
+    assert command_in(again.stdout) == "fargate-workers unmute local ApplyOrders"
+    ended = json.loads(typed("fargate-workers unmute local ApplyOrders --json").stdout)
+    assert {each["why"] for each in ended["ended"]} == {"x", "y"}
+    assert all(each["by"] and each["end"] for each in ended["ended"])
+    assert ended["still_muted"] == []
+    assert not cloudwatch.list_alarm_mute_rules(Statuses=["ACTIVE", "SCHEDULED"])["AlarmMuteRuleSummaries"]
+    nothing = typed("fargate-workers unmute local ApplyOrders")
+    assert (nothing.exit_code, nothing.stdout) == (1, "No mute of ApplyOrders was made by a command.\n")
     operated.client("sqs").purge_queue(QueueUrl=variables_of(operated, orders)["DEAD_LETTER_QUEUE_URL"])
 
 

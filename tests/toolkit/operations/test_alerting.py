@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws, alarms_of, find_place, find_worker, try_alarms
+from fargate_workers_toolkit.operations import Aws, alarms_of, find_place, find_worker, mute, try_alarms
 from tests.toolkit.operations.letters import MovedClock
 from tests.toolkit.operations.world import World
 
@@ -184,3 +184,121 @@ def test_an_alarm_that_scales_is_never_muted(world: World) -> None:
     ended = run("mute", "dev", "Orders", "--why", "x", "--for", "2h")
 
     assert "Not muted: DeadLetters, because it does more than to notify." in ended.stdout
+
+
+def test_two_mutes_of_one_minute_are_two(world: World) -> None:
+    aws = Aws(find_place("dev", folder=world.folder))
+    clock = MovedClock()
+    for alarm in alarms_of(aws, [find_worker(aws, "Orders")], roles=["DeadLetters", "OldestMessageTooOld"]):
+        mute(aws, [alarm], name="Orders", by="ada", why="x", lasting=60, clock=clock)
+        clock.sleep(1)
+
+    muted = [rule["MuteTargets"]["AlarmNames"] for rule in world.mute_rules.rules.values()]
+    assert muted == [["dev-Orders-DeadLetters"], ["dev-Orders-OldestMessageTooOld"]]
+
+
+@pytest.mark.parametrize("worker", [["Orders"], []])
+def test_a_mute_names_the_command_that_ends_it_and_that_command_says_what_it_ended(
+    world: World, worker: list[str]
+) -> None:
+    begun = run("mute", "dev", *worker, "--why", "a load test", "--for", "2h")
+    end = " ".join(("unmute", "dev", *worker))
+    ended = run(*end.split())
+
+    assert begun.stdout.endswith(f"\nEnd it before with: fargate-workers {end}\n")
+    assert ended.exit_code == 0, ended.output
+    what, number = ("Orders", 2) if worker else ("all workers", 4)
+    said = " ".join(ended.stdout.split())
+    assert said.startswith(
+        f"Ended the mute of {number} alarms of {what}: DeadLetters, OldestMessageTooOld. It was made by "
+    )
+    assert said.endswith(" (a load test).")
+    assert not world.mute_rules.rules
+
+
+def a_window(world: World, *names: str) -> str:
+    """A window that a stack declares, open now."""
+    rule = "fargate-workers-dev-AlertsMuteNightly-1A2B3C"
+    world.mute_rules.rules[rule] = {
+        "Name": rule,
+        "Description": "A load test. Scaling, roll-backs and watches for silence are not muted.",
+        "MuteTargets": {"AlarmNames": list(names)},
+    }
+    return rule
+
+
+def test_the_windows_of_stacks_stay_and_are_named(world: World) -> None:
+    window = a_window(world, "dev-Orders-DeadLetters")
+    run("mute", "dev", "Orders", "--why", "x", "--for", "2h")
+
+    ended = run("unmute", "dev", "Orders")
+    again = run("unmute", "dev", "Orders")
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout.endswith("\nStill muted by something else, such as a window of a stack: DeadLetters.\n")
+    assert list(world.mute_rules.rules) == [window]
+    assert again.exit_code == 1
+    assert " ".join(again.stdout.split()) == (
+        "No mute of Orders was made by a command; still muted by something else, such as a window of a stack: "
+        "DeadLetters."
+    )
+
+
+def test_the_mutes_of_other_workers_and_environments_stay(world: World) -> None:
+    run("mute", "dev", "Refunds", "--why", "x", "--for", "2h")
+    run("mute", "prod", "Orders", "--why", "x", "--for", "2h", "--yes")
+    # Of the environment dev-Orders, and its worker Orders.
+    namesake = "fargate-workers-dev-Orders-Orders-20261130T120000-1"
+    world.mute_rules.rules[namesake] = {"MuteTargets": {"AlarmNames": ["dev-Orders-Orders-DeadLetters"]}}
+    others = list(world.mute_rules.rules)
+    run("mute", "dev", "Orders", "--alarm", "DeadLetters", "--why", "x", "--for", "2h")
+    run("mute", "dev", "Orders", "--why", "y", "--for", "1h")
+
+    ended = run("unmute", "dev", "Orders", "--json")
+    everything = run("unmute", "dev")
+
+    told = json.loads(ended.stdout)
+    assert {(each["name"], each["why"]) for each in told["ended"]} <= {("Orders", "x"), ("Orders", "y")}
+    assert told["still_muted"] == []
+    assert everything.exit_code == 0, everything.output
+    assert list(world.mute_rules.rules) == others[1:]
+
+
+def test_nothing_muted_by_a_command_is_one_sentence_and_1(world: World) -> None:
+    ended, as_json = run("unmute", "dev", "Orders"), run("unmute", "dev", "--json")
+
+    assert (ended.exit_code, as_json.exit_code) == (1, 1)
+    assert ended.stdout == "No mute of Orders was made by a command.\n"
+    assert json.loads(as_json.stdout) == {"ended": [], "still_muted": []}
+    assert ended.stderr == as_json.stderr == ""
+
+
+def test_a_worker_that_is_muted_with_all_leads_to_the_command_for_all(world: World) -> None:
+    run("mute", "dev", "--why", "x", "--for", "2h")
+    before = dict(world.mute_rules.rules)
+
+    ended = run("unmute", "dev", "Orders")
+
+    run("mute", "dev", "Orders", "--why", "y", "--for", "2h")
+    besides = run("unmute", "dev", "Orders")
+
+    assert ended.exit_code == 1
+    assert besides.stdout.endswith("\nOrders is muted with all workers; end that with: fargate-workers unmute dev\n")
+    assert ended.stdout == (
+        "Orders is muted with all workers, and not alone; end that with: fargate-workers unmute dev\n"
+    )
+    assert world.mute_rules.rules == before
+
+
+def test_production_is_asked_before_a_mute_ends(world: World) -> None:
+    nothing = run("unmute", "prod")
+    run("mute", "prod", "--why", "x", "--for", "2h", "--yes")
+
+    asked = run("unmute", "prod")
+    ended = run("unmute", "prod", "--yes")
+
+    assert nothing.exit_code == 1
+    assert asked.exit_code == 2
+    assert "prod: end 1 mute of all workers; what is raised notifies again." in asked.stderr
+    assert ended.exit_code == 0, ended.output
+    assert not world.mute_rules.rules

@@ -39,6 +39,7 @@ TYPED: Sequence[tuple[str, ...]] = (
     ("run", "dev", "HourlyReport"),
     ("alerts", "test", "dev"),
     ("mute", "dev", "--for", "1h", "--why", "a test"),
+    ("unmute", "dev"),
 )
 
 #: What AWS answers, and what the sentence says about it.

@@ -56,11 +56,15 @@ class MuteRules:
             "put_alarm_mute_rule": lambda **rule: self.rules.update({rule["Name"]: rule}),
             "list_alarm_mute_rules": lambda **_: {
                 "AlarmMuteRuleSummaries": [
-                    {"AlarmMuteRuleArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm-mute:{name}"}
+                    {"AlarmMuteRuleArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm-mute-rule:{name}"}
                     for name in self.rules
                 ]
             },
-            "get_alarm_mute_rule": lambda AlarmMuteRuleName: self.rules[AlarmMuteRuleName],  # noqa: N803
+            "get_alarm_mute_rule": lambda AlarmMuteRuleName: {  # noqa: N803
+                **self.rules[AlarmMuteRuleName],
+                "Status": "ACTIVE",
+            },
+            "delete_alarm_mute_rule": lambda AlarmMuteRuleName: self.rules.pop(AlarmMuteRuleName, None),  # noqa: N803
         }
 
 

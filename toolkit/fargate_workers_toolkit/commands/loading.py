@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "simulate": ("simulate", "simulate"),
     "status": ("on_call.status", "status"),
     "tail": ("on_call.tail", "tail"),
+    "unmute": ("on_call.alerting", "unmute_alarms"),
 }
 
 #: A subcommand, or a group of them.

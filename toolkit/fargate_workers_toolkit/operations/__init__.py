@@ -4,11 +4,14 @@ from fargate_workers_toolkit.operations import tags
 from fargate_workers_toolkit.operations.alerting import (
     Alarm,
     Mute,
+    Mutes,
     alarms_of,
+    find_mutes,
     mute,
     send_canary,
     subscribers,
     try_alarms,
+    unmute,
 )
 from fargate_workers_toolkit.operations.changes import (
     Revision,
@@ -90,6 +93,7 @@ __all__ = [
     "Groups",
     "LogLine",
     "Mute",
+    "Mutes",
     "OperationsError",
     "Pause",
     "Place",
@@ -113,6 +117,7 @@ __all__ = [
     "dead_letters_of",
     "drain",
     "examine",
+    "find_mutes",
     "find_object",
     "find_object_task",
     "find_place",
@@ -149,4 +154,5 @@ __all__ = [
     "tags",
     "task_settings",
     "try_alarms",
+    "unmute",
 ]

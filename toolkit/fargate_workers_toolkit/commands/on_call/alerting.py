@@ -1,6 +1,6 @@
-"""`fargate-workers alerts test` and `fargate-workers mute`."""
+"""`fargate-workers alerts test` and `fargate-workers mute | unmute`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     open_aws,
     operator,
     print_json,
+    say,
     screen,
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
@@ -25,10 +26,12 @@ from fargate_workers_toolkit.console import counted, moment, spinning
 from fargate_workers_toolkit.operations import (
     Alarm,
     Aws,
+    Mutes,
     OperationsError,
     WallClock,
     Worker,
     alarms_of,
+    find_mutes,
     find_worker,
     find_workers,
     mute,
@@ -36,6 +39,7 @@ from fargate_workers_toolkit.operations import (
     send_canary,
     subscribers,
     try_alarms,
+    unmute,
 )
 
 alerts = typer.Typer(no_args_is_help=True, help="Try whether alerts reach a person.")
@@ -46,6 +50,7 @@ Canary = Annotated[bool, typer.Option("--canary", help="Send a message through t
 Why = Annotated[str, typer.Option(help="Why, for those who ask. Required.", show_default=False)]
 Lasting = Annotated[str, typer.Option("--for", metavar="SPAN", help="For how long, such as 2h; it ends by itself.")]
 
+_ALL = "all workers"
 _clock = WallClock()
 
 
@@ -141,11 +146,12 @@ def mute_alarms(
     """
     span = seconds_of(lasting)
     aws = open_aws(environment, profile=profile, local=local)
-    found = alarms_of(aws, _workers(aws, worker), roles=alarm or ())
+    workers = _workers(aws, worker)
+    found = alarms_of(aws, workers, roles=alarm or ())
     usable = [each for each in found if not each.left_alone]
-    what = worker or "all"
-    confirm(aws, f"mute {counted(len(usable), 'alarm')} of {what} for {lasting}.", yes=yes)
-    made = mute(aws, found, name=what, by=operator(), why=why, lasting=span, clock=_clock)
+    name = _name(worker, workers)
+    confirm(aws, f"mute {counted(len(usable), 'alarm')} of {name or _ALL} for {lasting}.", yes=yes)
+    made = mute(aws, found, name=name, by=operator(), why=why, lasting=span, clock=_clock)
     if as_json:
         print_json(asdict(made))
         return
@@ -159,11 +165,70 @@ def mute_alarms(
     )
     for each in made.left_alone:
         console.print(Text(f"Not muted: {each.role}, because {each.left_alone}."))
-    for rule in made.rules:
-        console.print(
-            Text(f"End it before with: aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {rule}"),
-            soft_wrap=True,
+    say(f"End it before with: {_unmute(aws, worker)}")
+
+
+def unmute_alarms(
+    environment: Environment,
+    worker: Name = None,
+    *,
+    profile: Profile = None,
+    local: Local = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End what `mute` began, before its time: of one worker, or everything in the environment.
+
+    The windows that stacks declare stay. Exits with 0, with 1 when nothing was muted by `mute`.
+    """
+    aws = open_aws(environment, profile=profile, local=local)
+    workers = _workers(aws, worker)
+    name = _name(worker, workers)
+    mutes = find_mutes(aws, workers, name=name)
+    if mutes.made:
+        what = f"{counted(len(mutes.made), 'mute')} of {name or _ALL}"
+        confirm(aws, f"end {what}; what is raised notifies again.", yes=yes)
+        unmute(aws, mutes.made)
+    if as_json:
+        print_json({"ended": [asdict(each) for each in mutes.made], "still_muted": sorted(mutes.others)})
+    else:
+        roles = {alarm: role for each in workers for role, alarm in each.alarms.items()}
+        say("\n".join(_sentences(aws, mutes, name=name, roles=roles)))
+    if not mutes.made:
+        raise typer.Exit(1)
+
+
+def _sentences(aws: Aws, mutes: Mutes, *, name: str | None, roles: Mapping[str, str]) -> Iterator[str]:
+    for each in mutes.made:
+        by = f" by {each.by}" if each.by else ""
+        until = "" if each.end is None else f" until {moment(each.end, now=_clock.now())}"
+        why = f" ({each.why})" if each.why else ""
+        yield (
+            f"Ended the mute of {counted(len(each.alarms), 'alarm')} of {_ALL if each.is_of_all else each.name}: "
+            f"{_listed(each.alarms, roles)}. It was made{by}{until}{why}."
         )
+    others = f"still muted by something else, such as a window of a stack: {_listed(mutes.others, roles)}."
+    if mutes.with_all:
+        alone = "" if mutes.made else ", and not alone"
+        yield f"{name} is muted with all workers{alone}; end that with: {_unmute(aws, None)}"
+    elif not mutes.made:
+        nothing = f"No mute of {name or _ALL} was made by a command"
+        yield f"{nothing}; {others}" if mutes.others else f"{nothing}."
+    elif mutes.others:
+        yield others[0].upper() + others[1:]
+
+
+def _listed(alarms: Iterable[str], roles: Mapping[str, str]) -> str:
+    return ", ".join(sorted({roles.get(each, each) for each in alarms}))
+
+
+def _unmute(aws: Aws, worker: str | None) -> str:
+    return aws.place.typed("unmute", aws.place.environment, *([] if worker is None else [worker]))
+
+
+def _name(worker: str | None, workers: Sequence[Worker]) -> str | None:
+    """The name of the one worker that is meant; None where all are."""
+    return None if worker is None else workers[0].short_name
 
 
 def _workers(aws: Aws, worker: str | None) -> list[Worker]:

@@ -14,6 +14,7 @@ Rule = dict[str, Any]
 #: The window of `fargate-workers mute`: one that comes once, in whole minutes.
 _ONCE = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d)\)")
 _MINUTES = re.compile(r"PT(\d+)M")
+_KEPT = ("Name", "Description", "Rule", "MuteTargets", "ExpireDate")
 
 
 class MuteRules:
@@ -65,7 +66,7 @@ class MuteRules:
         first = self._clock.minute_shown(datetime.fromisoformat(begin[1]).replace(tzinfo=UTC).timestamp())
         name: str = request["Name"]
         scope = f"{responses.get_region()}:{responses.get_account_id()}"
-        kept = {key: request[key] for key in ("Name", "Description", "Rule", "MuteTargets") if key in request}
+        kept = {key: request[key] for key in _KEPT if key in request}
         self._rules[name] = {**kept, "AlarmMuteRuleArn": f"arn:aws:cloudwatch:{scope}:alarm-mute-rule:{name}"}
         self._windows[name] = range(first, first + int(minutes[1]))
         return {}
