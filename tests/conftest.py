@@ -1,6 +1,7 @@
 """Settings every test runs under: no validation engine at each synth, no Node banner; and who shares a process."""
 
 import fcntl
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -60,6 +61,12 @@ class Files(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
     return Files(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected lives to the end: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

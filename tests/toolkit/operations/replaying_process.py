@@ -5,9 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fargate_workers_toolkit.operations.dead_letters import Choice, journal, replay
 from fargate_workers_toolkit.operations.places import Aws, Place
@@ -21,20 +25,63 @@ STEPS = ("taken", "send_back", "sent", "delete", "deleted", "end")
 MOMENTS = 2 * (len(STEPS) - 1)
 
 
-def replaying(
-    endpoint: str | None, variables: Mapping[str, str], folder: Path, kill_at: int
-) -> subprocess.CompletedProcess[str]:
-    """Run this process to its end, or to its death at a moment; -1: to its end."""
-    arguments = [endpoint or "", json.dumps(variables), str(folder), str(kill_at)]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.toolkit.operations.replaying_process", *arguments],
-        check=False,
-        capture_output=True,
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a process ended, and what it wrote."""
+
+    returncode: int
+    stderr: str
+
+
+def replaying(endpoint: str | None, variables: Mapping[str, str], folder: Path, kill_at: int) -> Ended:
+    """Run such a process to its end, or to its death at a moment; -1: to its end."""
+    server = _server()
+    assert server.stdin
+    assert server.stdout
+    request = {"environ": dict(os.environ), "arguments": [endpoint, variables, str(folder), kill_at]}
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    return Ended(**json.loads(server.stdout.readline()))
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    """What these processes are forked from, so that each begins at once. It ends with its input, when this one does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.toolkit.operations.replaying_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=300,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'toolkit'}:{ROOT / 'lambda_src'}:{ROOT / 'worker_image'}"},
     )
+
+
+def serve() -> None:
+    """Fork a process for each request."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        with tempfile.TemporaryFile() as written:
+            child = os.fork()
+            if not child:
+                os.dup2(written.fileno(), 1)
+                os.dup2(written.fileno(), 2)
+                os.environ.update(request["environ"])
+                _end_with(*request["arguments"])
+            _, status = os.waitpid(child, 0)
+            written.seek(0)
+            ended = Ended(returncode=os.waitstatus_to_exitcode(status), stderr=written.read().decode())
+        sys.stdout.write(json.dumps(asdict(ended)) + "\n")
+        sys.stdout.flush()
+
+
+def _end_with(*arguments: Any) -> NoReturn:
+    try:
+        main(*arguments)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 def main(endpoint: str | None, variables: Mapping[str, str], folder: str, kill_at: int) -> None:
@@ -67,10 +114,8 @@ def main(endpoint: str | None, variables: Mapping[str, str], folder: str, kill_a
         owner = store if name in ("send_back", "delete") else journal.Journal
         setattr(owner, name, deadly(getattr(owner, name)))
     # Letters die by the real time; all of these did before now.
-    done = replay(store, Choice(), rate=1_000, folder=Path(folder), clock=MovedClock())
-    sys.stdout.write(f"{done.sent} {done.finished}\n")
+    replay(store, Choice(), rate=1_000, folder=Path(folder), clock=MovedClock())
 
 
 if __name__ == "__main__":
-    endpoint, variables, folder, kill_at = sys.argv[1:]
-    main(endpoint or None, json.loads(variables), folder, int(kill_at))
+    serve()

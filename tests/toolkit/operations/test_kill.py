@@ -1,7 +1,6 @@
 """A replay that is killed at any moment loses no letter, sends none twice but the one in hand, and can be run again."""
 
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from fargate_workers_toolkit.operations.places import Place
 from tests.toolkit.operations.letters import PLACE, Queues, queues
-from tests.toolkit.operations.replaying_process import MOMENTS, replaying
+from tests.toolkit.operations.replaying_process import MOMENTS, Ended, replaying
 
 LETTERS = 4
 
@@ -25,7 +24,7 @@ def server() -> Iterator[str]:
     server.stop()
 
 
-def run(server: str, made: Queues, folder: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
+def run(server: str, made: Queues, folder: Path, kill_at: int) -> Ended:
     return replaying(server, made.variables, folder, kill_at)
 
 
