@@ -1,23 +1,21 @@
 """The worker processes: as many as there should be, whatever happens to them."""
 
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.history import History
 from tests.chaos.worker import Life, work
+from tests.forking import fork
 from tests.patience import PATIENCE
 
 #: Seconds after which a process that was asked to stop gets its successor, as in a deployment.
 _OVERLAP = 1.5
-
-_fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload([work.__module__])
 
 
 @dataclass(eq=False)
@@ -28,8 +26,10 @@ class _Process:
     thaws_at: float | None = None
 
     def send(self, signum: signal.Signals) -> None:
-        if self.process.exitcode is None:
-            os.kill(self.process.pid, signum)
+        # The server that it was forked from may know that it has ended, and the exit code not be here yet.
+        with suppress(ProcessLookupError):
+            if self.process.exitcode is None:
+                os.kill(self.process.pid, signum)
 
 
 class Herd:
@@ -135,7 +135,7 @@ class Herd:
             "HEALTH_FILE": str(self._folder / f"healthy-{self.started}"),
         }
         life = Life(folder=self._folder, process=self.started, environment=environment, **self._life)
-        process = _fork.Process(target=work, args=(life,), daemon=True)
+        process = fork.Process(target=work, args=(life,), daemon=True)
         process.start()
         return _Process(self.started, process)
 

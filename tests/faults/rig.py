@@ -6,12 +6,12 @@ clock, and how often it was delivered, even after it is gone.
 
 import json
 import logging
-import multiprocessing
 import os
 import signal
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -24,6 +24,7 @@ from moto.sqs.models import Message, SQSBackend, sqs_backends
 from tests import patience
 from tests.faults import clock
 from tests.faults.program import Plan, session, work
+from tests.forking import fork
 
 REGION = "eu-west-1"
 
@@ -36,8 +37,6 @@ Store = Literal["none", "dynamodb", "redis"]
 #: The access keys of processes to which the server gives no message, whatever their open polls ask for.
 ABSENT: set[str] = set()
 
-_fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload(["tests.faults.preload"])
 
 # Starting a child and asking how one ended touch the same list, and multiprocessing does not guard it.
 _children = threading.Lock()
@@ -80,7 +79,7 @@ class Process:
 
     def __init__(self, plan: Plan, *, program: Callable[[Plan], None] = work) -> None:
         self.plan = plan
-        self._process = _fork.Process(target=program, args=(plan,), daemon=True)
+        self._process = fork.Process(target=program, args=(plan,), daemon=True)
         with _children:
             self._process.start()
 
@@ -96,7 +95,8 @@ class Process:
         return Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[-1].split()[0]
 
     def send(self, number: signal.Signals) -> None:
-        with _children:
+        # The server that it was forked from may know that it has ended, and the exit code not be here yet.
+        with _children, suppress(ProcessLookupError):
             if self._process.exitcode is None:
                 assert self._process.pid
                 os.kill(self._process.pid, number)

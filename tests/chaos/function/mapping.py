@@ -1,6 +1,5 @@
 """Lambda's event source mapping: pollers side by side, execution environments, and what happens to them by chance."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ from tests.chaos.function.environment import live
 from tests.chaos.history import History
 from tests.chaos.worker import Life
 from tests.doubles.event_source import event_of
+from tests.forking import fork
 
 BATCH = 10
 
@@ -28,9 +28,6 @@ CHANCES = {"kill": 15, "time-out": 6}
 #: A second during which an invocation may be hurt, and how long a poll of an empty queue lasts.
 _AMID, _PAUSE = 0.15, 0.1
 
-_fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload([live.__module__])
-
 
 @dataclass(eq=False)
 class _Environment:
@@ -39,8 +36,10 @@ class _Environment:
     invocations: Any
 
     def send(self, signum: signal.Signals) -> None:
-        if self.process.exitcode is None:
-            os.kill(self.process.pid, signum)
+        # The server that it was forked from may know that it has ended, and the exit code not be here yet.
+        with suppress(ProcessLookupError):
+            if self.process.exitcode is None:
+                os.kill(self.process.pid, signum)
 
 
 class EventSourceMapping:
@@ -142,10 +141,10 @@ class EventSourceMapping:
 
     def _start(self) -> _Environment:
         number = self.counts["environments"] = self.counts["environments"] + 1
-        ours, theirs = _fork.Pipe()
+        ours, theirs = fork.Pipe()
         variables = {**self._environment, "AWS_ACCESS_KEY_ID": f"worker-{number}"}
         life = Life(folder=self._folder, process=number, environment=variables, **self._life)
-        process = _fork.Process(target=live, args=(life, theirs), daemon=True)
+        process = fork.Process(target=live, args=(life, theirs), daemon=True)
         process.start()
         theirs.close()
         made = _Environment(number, process, ours)
