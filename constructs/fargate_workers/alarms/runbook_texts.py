@@ -101,17 +101,27 @@ TEXTS: dict[str, RunbookText] = {
             "A new version of the worker, or of the sender, changed the message.",
         ),
         steps=(
-            f"Look at them without taking them, ten at a time: {_PEEK}. Called again within half a minute, it shows "
-            "others. The attribute dlq.reason is the reason for which the worker gave one up; "
-            "without it SQS did, after too many receives, and the worker's log has the reason.",
-            f"Read the log at the time they arrived: {_LOGS}.",
-            "Remove the cause first. A redrive before that only brings them back here.",
-            f"Then redrive, slowly: {_REDRIVE}; ask with `status`, stop with `cancel`. The function's name is in the "
-            f"alarm's text and among the outputs of its stack: {_REDRIVE_FUNCTION}.",
-            f"Messages that can never succeed: keep a copy, inform the sender, then delete them one by one: {_DELETE}.",
+            "Look at those of one reason, as the first command prints it, with `--values` for what is in them: "
+            "`fargate-workers dead-letters show <environment> <worker>`. By AWS CLI 2, ten at a time, without taking "
+            f"them: {_PEEK}. Called again within half a minute, it shows others. The attribute dlq.reason is the "
+            "reason for which the worker gave one up; without it SQS did, after too many receives, and the worker's "
+            "log has the reason.",
+            "Read the log at the time they arrived: `fargate-workers tail <environment> <worker>`. By AWS CLI 2: "
+            f"{_LOGS}.",
+            "Remove the cause first: a redrive before that only brings them back here. If a deployment did it, go "
+            "back: `fargate-workers rollback <environment> <worker>`. The stack still describes what you went back "
+            "from, so correct it before the next deployment.",
+            "Then replay those of one reason, by the command that `dead-letters show` prints. No task has to run: "
+            f"what is sent starts one. All of them, slowly, by AWS CLI 2: {_REDRIVE}; ask with `status`, stop with "
+            "`cancel`. The function's name is in the alarm's text and among the outputs of its stack: "
+            f"{_REDRIVE_FUNCTION}.",
+            "Messages that can never succeed: inform the sender, then delete those of one reason with "
+            "`fargate-workers dead-letters purge <environment> <worker> --where 'reason == \"schema*\"'`, which keeps "
+            f"copies. By AWS CLI 2, keep a copy, and delete them one by one: {_DELETE}.",
         ),
-        over="The dead-letter queue is empty. Dead letters older than 14 days are deleted by SQS, which also ends the "
-        "alarm: do not let that be the reason.",
+        over="The dead-letter queue is empty. Letters that stay on purpose keep the alarm raised; let it notify nobody "
+        "for a while: `fargate-workers mute <environment> <worker> --for 8h --why 'letters kept'`. Dead letters older "
+        "than 14 days are deleted by SQS, which also ends the alarm: do not let that be the reason.",
     ),
     "DeadLettersRising": RunbookText(
         reading="Compare ApproximateNumberOfMessages with what you saw last time: the difference is new.",
