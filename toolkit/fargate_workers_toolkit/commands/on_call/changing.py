@@ -16,7 +16,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     confirm,
     open_aws,
     print_json,
-    say,
+    say_or_print_json,
     screen,
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
@@ -73,7 +73,9 @@ def run_task(
     found = find_scheduled(aws, task)
     confirm(aws, f"run {found.short_name} now; its schedule, {found.expression}, goes on.", yes=yes)
     arn = run_now(aws, found, clock=_clock)
-    _say(f"{found.short_name} starts as the task {arn.rpartition('/')[2]}.", {"task": arn}, as_json=as_json)
+    say_or_print_json(
+        f"{found.short_name} starts as the task {arn.rpartition('/')[2]}.", {"task": arn}, as_json=as_json
+    )
 
 
 def _run_for_object(aws: Aws, task: str, address: str, *, yes: bool, as_json: bool) -> None:
@@ -82,7 +84,9 @@ def _run_for_object(aws: Aws, task: str, address: str, *, yes: bool, as_json: bo
     confirm(aws, f"run {found.short_name} now for {address}, {wanted.size:,} bytes.", yes=yes)
     arn = run_for_object(aws, found, wanted)
     value: dict[str, object] = {"task": arn, "object": address, "version_id": wanted.version_id}
-    _say(f"{found.short_name} starts for {address} as the task {arn.rpartition('/')[2]}.", value, as_json=as_json)
+    say_or_print_json(
+        f"{found.short_name} starts for {address} as the task {arn.rpartition('/')[2]}.", value, as_json=as_json
+    )
 
 
 def rollback_worker(
@@ -118,7 +122,7 @@ def rollback_worker(
     target = roll_back(aws, found, number)
     watch = aws.place.typed("status", environment, found.short_name, "--watch")
     sentence = f"{found.short_name} goes back to revision {number}, as {target}.\nWatch it with: {watch}"
-    _say(sentence, {"worker": found.name, "revision": number, "task_definition": target}, as_json=as_json)
+    say_or_print_json(sentence, {"worker": found.name, "revision": number, "task_definition": target}, as_json=as_json)
 
 
 def _state(revision: Revision) -> str:
@@ -159,11 +163,4 @@ def scale_worker(
         f"{found.short_name} has {least} to {bounds.max_tasks} tasks until {moment(end, now=_clock.now())}, then "
         f"{bounds.min_tasks} to {bounds.max_tasks} again."
     )
-    _say(sentence, {"worker": found.name, "min_tasks": least, "until": end}, as_json=as_json)
-
-
-def _say(sentence: str, value: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        print_json(value)
-    else:
-        say(sentence)
+    say_or_print_json(sentence, {"worker": found.name, "min_tasks": least, "until": end}, as_json=as_json)

@@ -75,6 +75,20 @@ def say(sentences: str) -> None:
         console.print(Text(line), soft_wrap=not line.endswith("."))
 
 
+def say_or_print_json(sentences: str, value: Any, *, as_json: bool) -> None:
+    """Print a result for people or for programs.
+
+    Args:
+        sentences: The result for people.
+        value: The result for programs.
+        as_json: Whether a program reads it.
+    """
+    if as_json:
+        print_json(value)
+    else:
+        say(sentences)
+
+
 def print_json(value: Any) -> None:
     """Print a result for programs.
 

@@ -17,8 +17,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     confirm,
     open_aws,
     operator,
-    print_json,
-    say,
+    say_or_print_json,
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, in_words, moment, spinning
@@ -103,7 +102,7 @@ def drain_worker(
     if not empty:
         depth = source.depth()
         sentence = f"{_left(source.name, depth.total)} after {in_words(most)}; not paused."
-        _say(sentence, {"paused": False, "left": depth.total}, as_json=as_json)
+        say_or_print_json(sentence, {"paused": False, "left": depth.total}, as_json=as_json)
         raise typer.Exit(1)
     _pause(aws, found, why=why, span=span, as_json=as_json)
 
@@ -133,7 +132,7 @@ def resume_worker(
         f"{found.short_name} is resumed{_restored(ended)}. It was paused by {ended.by} since "
         f"{moment(ended.at, now=_clock.now())}{_because(ended)}."
     )
-    _say(sentence, {"worker": found.name, "paused": False, **vars(ended)}, as_json=as_json)
+    say_or_print_json(sentence, {"worker": found.name, "paused": False, **vars(ended)}, as_json=as_json)
 
 
 def _pause(aws: Aws, worker: Worker, *, why: str, span: float | None, as_json: bool) -> None:
@@ -147,7 +146,7 @@ def _pause(aws: Aws, worker: Worker, *, why: str, span: float | None, as_json: b
     )
     command = aws.place.typed("resume", worker.environment, worker.short_name)
     sentence = f"{worker.short_name} is paused{until_then}; {had}.\nResume it with: {command}"
-    _say(sentence, {"worker": worker.name, "paused": True, **vars(noted)}, as_json=as_json)
+    say_or_print_json(sentence, {"worker": worker.name, "paused": True, **vars(noted)}, as_json=as_json)
 
 
 def _restored(ended: Pause) -> str:
@@ -158,10 +157,3 @@ def _restored(ended: Pause) -> str:
 
 def _because(noted: Pause) -> str:
     return f" ({noted.why})" if noted.why else ""
-
-
-def _say(sentence: str, value: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        print_json(value)
-    else:
-        say(sentence)
