@@ -57,6 +57,15 @@ def mailbox_of(aws: Aws, worker: Worker, *, name: str = "person-on-call") -> Mai
     return Mailbox(sqs=aws.client("sqs"), sns=aws.client("sns"), topic_arn=topic, name=name)
 
 
+def mail_of_dead_letters(mailbox: Mailbox) -> Mapping[str, Any]:
+    """The mail of the alarm that letters of ApplyOrders raise."""
+    mail = mailbox.wait_for(
+        lambda each: "/ApplyOrders: there are dead letters." in str(each.get("AlarmDescription")), within=60
+    )
+    assert mail is not None
+    return mail
+
+
 def first_command(mail: Mapping[str, Any]) -> str:
     """What an alarm's mail says is to be typed first."""
     found = re.search(r"^First: (.+)$", str(mail["AlarmDescription"]), re.MULTILINE)

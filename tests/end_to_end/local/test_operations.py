@@ -49,6 +49,7 @@ from tests.end_to_end.local.operated import (
     history,
     is_applied,
     is_on_the_page,
+    mail_of_dead_letters,
     mailbox_of,
     order,
     raised,
@@ -184,10 +185,7 @@ def test_three_commands_lead_from_an_alarms_mail_to_the_letters_that_matter(
     store = dead_letters_of(operated, orders)
     eventually(lambda: store.depth().total == 23)
 
-    mail = mailbox.wait_for(
-        lambda each: "/ApplyOrders: there are dead letters." in str(each.get("AlarmDescription")), within=60
-    )
-    assert mail is not None
+    mail = mail_of_dead_letters(mailbox)
     listed = typed(first_command(mail))
     assert "order exists with other content" in listed.stdout, listed.output
     for key in keys:  # the cause
@@ -411,10 +409,7 @@ def test_a_newcomer_undoes_a_poisoned_deployment_and_replays_what_it_killed(
     send(operated, orders, [order(number, name="poisoned") for number in range(3)])
     store = dead_letters_of(operated, orders)
     eventually(lambda: store.depth().total == 3)
-    mail = mailbox.wait_for(
-        lambda each: "/ApplyOrders: there are dead letters." in str(each.get("AlarmDescription")), within=60
-    )
-    assert mail is not None
+    mail = mail_of_dead_letters(mailbox)
 
     listed = typed(first_command(mail))
     assert "too large" in listed.stdout, listed.output
