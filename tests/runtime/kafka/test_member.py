@@ -367,6 +367,22 @@ def test_no_more_is_open_than_the_bound_and_the_thread_polls_on(
     assert sorted(seen, key=int) == [str(number) for number in range(300)]
 
 
+def test_what_arrives_while_there_is_no_room_counts(
+    server: KafkaServer, make_group: MakeGroup, eventually: Eventually
+) -> None:
+    """Else a group whose handlers are slow seems to have caught up with what was sent when it last fetched."""
+    group = make_group(server)
+    send(group, *(f"k{number}:{number}" for number in range(20)), partition=0)
+    group.sender.flush()
+    member = group.join(bounds=Bounds(records=10))
+    eventually(lambda: member.reader.paused)
+    for partition in range(4):
+        for value in range(3):
+            send(group, f"k{value}:{value}", partition=partition)
+            group.sender.flush()  # Tansu names the first record of the last batch as the log's end
+    eventually(lambda: member.lag() == Lag(waiting=32, leased=0))
+
+
 def test_large_records_are_bounded_by_their_bytes(make_group: MakeGroup, eventually: Eventually) -> None:
     group = make_group()
     for number in range(50):

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition
 from fargate_workers_runtime.brokers.kafka.commits import Commits
 from fargate_workers_runtime.brokers.kafka.reader import Bounds, Reader
 from fargate_workers_runtime.brokers.kafka.records import Records
+from fargate_workers_runtime.brokers.kafka.settings import Start
 
 
 class Message:
@@ -51,6 +52,7 @@ class Client:
         self.calls: list[tuple[str, list[tuple[int, int]]]] = []
         self.commits: list[TopicPartition] = []
         self.committed_at: dict[int, int] = {}
+        self.log: tuple[int, int] = (0, 0)
         self.polled: deque[Message | Callable[[], object]] = deque()
         self.batches: deque[Sequence[Message | Callable[[], object]]] = deque()
 
@@ -83,7 +85,7 @@ class Client:
         return []
 
     def get_watermark_offsets(self, _place: TopicPartition, *, cached: bool) -> tuple[int, int]:
-        return (0, 0)
+        return self.log
 
     def incremental_assign(self, places: Sequence[TopicPartition]) -> None:
         self.calls.append(("assign", [(each.partition, each.offset) for each in places]))
@@ -96,13 +98,14 @@ PLACES = [TopicPartition("orders", 0)]
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, *, start: Start = "earliest") -> None:
         lock = threading.Lock()
         self.records = Records(ordered=True, keyed=True)
         self.reader = Reader(
             lambda _reader: {},
             ["orders"],
             retry_topic=None,
+            start=start,
             records=self.records,
             commits=Commits(lock=lock, refused=lambda: None),
             changed=threading.Condition(lock),
@@ -223,3 +226,12 @@ def test_a_thousand_finished_offsets_are_committed_before_the_second_is_over(
         rig.records.end(partition.records[offset])
     rig.turn()
     assert [each.offset for each in rig.client.commits[marked:]] == [1000] * commits
+
+
+@pytest.mark.parametrize(("start", "unfetched"), [("earliest", 60), ("latest", 0)])
+def test_a_group_that_starts_at_the_end_has_nothing_to_catch_up_on(rig: Rig, start: Start, unfetched: int) -> None:
+    rig = Rig(start=start)
+    rig.client.log = (40, 100)
+    rig.client.polled.append(rig.assign)
+    rig.turn()
+    assert rig.records.partitions["orders", 0].unfetched == unfetched

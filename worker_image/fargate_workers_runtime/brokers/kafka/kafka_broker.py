@@ -84,6 +84,7 @@ class KafkaBroker:
             ),
             [settings.topic, *([settings.retry_topic] if settings.retry_topic else [])],
             retry_topic=settings.retry_topic,
+            start=settings.start,
             records=self._records,
             commits=self._commits,
             changed=self._arrived,

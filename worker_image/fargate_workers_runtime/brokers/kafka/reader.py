@@ -4,16 +4,17 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from fargate_workers_runtime.brokers.kafka.commit_metadata import Kept, read
 from fargate_workers_runtime.brokers.kafka.commits import COMMIT_OFFSETS, Commits
 from fargate_workers_runtime.brokers.kafka.deliveries import due_and_failed
 from fargate_workers_runtime.brokers.kafka.records import Partition, Records
+from fargate_workers_runtime.brokers.kafka.settings import Start
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ REVOKE_SECONDS = 3.0
 #: An error of the connection counts for so long, in seconds: the client reports it again while it lasts.
 _ERROR_SECONDS = 15.0
 
-#: Seconds between two looks at the ends of the partitions, which cost no request.
+#: Seconds between two looks at the ends of the partitions, and the longest wait for the brokers' answer.
 _LOOK_SECONDS = 1.0
 
 #: Seconds between two tries after an internal error.
@@ -54,6 +55,7 @@ class Reader:
     """The consumer and its thread.
 
     Args:
+        start: Where a partition without a commit begins.
         changed: The condition that is notified when records arrive; its lock is that of `records`.
         ended: Notified when there is room again, or an attempt in a partition that leaves has ended.
         rebalanced: Called for each assignment.
@@ -67,6 +69,7 @@ class Reader:
         topics: Sequence[str],
         *,
         retry_topic: str | None,
+        start: Start,
         records: Records,
         commits: Commits,
         changed: threading.Condition,
@@ -78,6 +81,7 @@ class Reader:
     ) -> None:
         self._topics = list(topics)
         self._retry_topic = retry_topic
+        self._start = OFFSET_BEGINNING if start == "earliest" else OFFSET_END
         self._records = records
         self._commits = commits
         self._changed = changed
@@ -276,10 +280,39 @@ class Reader:
         if (now := time.monotonic()) - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = now
-        for each in self._partitions():
+        partitions = self._partitions()
+        for each in partitions:
             found = self.consumer.get_watermark_offsets(TopicPartition(each.topic, each.number), cached=True)
             if found and min(found) >= 0:
-                each.begin_and_end = found
+                begin, each.end = found
+                if each.begins_at is None:
+                    each.begins_at = begin if self._start == OFFSET_BEGINNING else each.end
+        if self.paused:
+            self._ask_for_the_ends(partitions)
+
+    def _ask_for_the_ends(self, partitions: Sequence[Partition]) -> None:
+        """Ask the brokers how far the logs reach: a client that is paused does not see them grow.
+
+        https://github.com/confluentinc/librdkafka/issues/4996
+        """
+        try:
+            unknown = [each for each in partitions if each.begins_at is None]
+            for each, offset in self._ask(unknown, self._start):
+                each.begins_at = offset
+            for each, offset in self._ask(partitions, OFFSET_END):
+                each.end = max(each.end, offset)
+        except KafkaException as error:  # the client reports what lasts
+            _log.debug("kafka_ends_unknown", extra={"fields": {"code": error.args[0].name()}})
+
+    def _ask(self, partitions: Sequence[Partition], place: int) -> Iterator[tuple[Partition, int]]:
+        """The offset of a place in each log, in one request to each leader."""
+        if not partitions:
+            return
+        named = {(each.topic, each.number): each for each in partitions}
+        places = [TopicPartition(each.topic, each.number, place) for each in partitions]
+        for answer in self.consumer.offsets_for_times(places, timeout=_LOOK_SECONDS):
+            if answer.error is None and answer.offset >= 0:
+                yield named[answer.topic, answer.partition], answer.offset
 
     def _partitions(self) -> list[Partition]:
         with self._changed:

@@ -101,16 +101,14 @@ class Partition:
         self.sent: tuple[int, str] | None = None
         self.begins = 0
         self.begins_committed = 0
-        self.begin_and_end: tuple[int, int] = (0, 0)  # of the log, as the last fetch had it
+        self.begins_at: int | None = committed  # where the client begins to read; None: it is not known yet
+        self.end: int = 0  # of the log, as far as it is known
 
     @property
     def unfetched(self) -> int:
         """Offsets from the next one to the end of the log."""
-        begin, end = self.begin_and_end
-        following = self.watermark.next
-        if following is None:
-            following = begin if self.committed is None else self.committed
-        return max(0, end - following)
+        following = self.begins_at if self.watermark.next is None else self.watermark.next
+        return 0 if following is None else max(0, self.end - following)
 
     @property
     def low(self) -> int | None:
