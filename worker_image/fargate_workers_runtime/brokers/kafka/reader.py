@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -295,14 +296,12 @@ class Reader:
 
         https://github.com/confluentinc/librdkafka/issues/4996
         """
-        try:
+        with suppress(KafkaException):  # the client reports what lasts
             unknown = [each for each in partitions if each.begins_at is None]
             for each, offset in self._ask(unknown, self._start):
                 each.begins_at = offset
             for each, offset in self._ask(partitions, OFFSET_END):
                 each.end = max(each.end, offset)
-        except KafkaException as error:  # the client reports what lasts
-            _log.debug("kafka_ends_unknown", extra={"fields": {"code": error.args[0].name()}})
 
     def _ask(self, partitions: Sequence[Partition], place: int) -> Iterator[tuple[Partition, int]]:
         """The offset of a place in each log, in one request to each leader."""
