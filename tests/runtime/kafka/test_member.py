@@ -101,8 +101,7 @@ def test_a_revoke_waits_for_what_has_begun(make_group: MakeGroup, eventually: Ev
     assert all(first.attempt_begins(each) for each in taken.values())
     joining = threading.Thread(target=group.join)
     joining.start()
-    while not first.reader.leaves:  # the second one asks for partitions
-        time.sleep(0.005)  # a poll's pace
+    eventually(lambda: first.reader.leaves)  # the second one asks for partitions
     assert first.acknowledge(list(taken.values())) == []
     joining.join(PATIENCE)
     eventually(lambda: sum(committed(group)) == 40)

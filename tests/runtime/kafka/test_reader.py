@@ -53,8 +53,18 @@ class Client:
         self.commits: list[TopicPartition] = []
         self.committed_at: dict[int, int] = {}
         self.log: tuple[int, int] = (0, 0)
+        self.asked = 0
+        self.on_assign: Callable[..., None] | None = None
         self.polled: deque[Message | Callable[[], object]] = deque()
         self.batches: deque[Sequence[Message | Callable[[], object]]] = deque()
+
+    def subscribe(self, _topics: Sequence[str], *, on_assign: Callable[..., None], **_others: object) -> None:
+        self.on_assign = on_assign
+
+    def close(self) -> None:
+        """Close, with partitions that arrive at that very moment."""
+        if self.on_assign is not None:
+            self.on_assign(self, PLACES)
 
     def poll(self, _timeout: float) -> Message | None:
         found = self.polled.popleft() if self.polled else None
@@ -73,6 +83,7 @@ class Client:
         return messages
 
     def committed(self, places: Sequence[TopicPartition], *, timeout: float) -> list[TopicPartition]:
+        self.asked += 1
         return [
             TopicPartition(each.topic, each.partition, self.committed_at.get(each.partition, -1001)) for each in places
         ]
@@ -235,3 +246,11 @@ def test_a_group_that_starts_at_the_end_has_nothing_to_catch_up_on(rig: Rig, sta
     rig.client.polled.append(rig.assign)
     rig.turn()
     assert rig.records.partitions["orders", 0].unfetched == unfetched
+
+
+def test_a_member_that_leaves_asks_for_no_commits_of_partitions_that_arrive(rig: Rig) -> None:
+    """The client would not answer before its time-out, and the stop would take as long."""
+    rig.reader.start()
+    rig.reader.close()
+    assert not rig.reader.alive
+    assert (rig.client.asked, rig.records.partitions) == (0, {})

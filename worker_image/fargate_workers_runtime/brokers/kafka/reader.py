@@ -321,6 +321,8 @@ class Reader:
 
     def assigned(self, consumer: Any, offsets: Sequence[TopicPartition]) -> None:
         """Begin with partitions where the group's commits are."""
+        if self._stopping.is_set():  # a client that closes is not answered, and waits for its time-out
+            return
         made: list[Partition] = []
         committed = self._committed(consumer, offsets)
         for each in offsets:
