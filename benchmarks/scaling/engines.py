@@ -91,7 +91,9 @@ def cases() -> dict[str, Case]:
         "bursts": Case(load=part("burst", begin=52_500, hours=2), service=article(), seeds=4),
         "heavy": Case(load=part("heavy", begin=28_200, hours=3), service=article(), seeds=3),
         "outage": Case(
-            load=part("outage", begin=34_200, hours=3), service=article(queue=retried(visibility_timeout=300)), seeds=2
+            load=part("outage", begin=34_200, hours=3, thinned=3),
+            service=article(queue=retried(visibility_timeout=300)),
+            seeds=2,
         ),
         "patience": Case(
             load=part("outage", begin=36_000, hours=1.75, thinned=3),
@@ -101,10 +103,12 @@ def cases() -> dict[str, Case]:
         "patience of ten at once": Case(
             load=part("outage", begin=34_200, hours=3, thinned=5),
             service=article(queue=Queue(visibility_timeout=120, max_receive_count=100), task=ours(concurrency=10)),
-            seeds=4,
+            seeds=2,
         ),
         "poison": Case(
-            load=part("poison", begin=34_200, hours=2), service=article(queue=retried(visibility_timeout=60)), seeds=3
+            load=part("poison", begin=34_200, hours=2, thinned=2),
+            service=article(queue=retried(visibility_timeout=60)),
+            seeds=3,
         ),
         "long-work": Case(
             load=part("heavy", begin=27_000, hours=6, thinned=10),

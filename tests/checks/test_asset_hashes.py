@@ -13,27 +13,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-FUNCTIONS = """
-import sys
-from aws_cdk import App, Stack
-from fargate_workers import DeadLetterRedrive, QueueWorker, WorkerCluster
-from aws_cdk import aws_ecs as ecs
-app = App(outdir=sys.argv[1])
-stack = Stack(app, "Stack")
-cluster = WorkerCluster(stack, "Cluster", network="nat")
-image = ecs.ContainerImage.from_registry("example")
-worker = QueueWorker(stack, "Orders", cluster=cluster, image=image)
-DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[worker])
-app.synth()
-"""
-IMAGE = """
+SCRIPT = """
 import sys
 from aws_cdk import App, Stack, aws_ecs as ecs
-from fargate_workers import WorkerCluster, WorkerTask, worker_image
-app = App(outdir=sys.argv[1])
-stack = Stack(app, "Stack")
-image = worker_image(sys.argv[2])
-WorkerTask(stack, "Task", cluster=WorkerCluster(stack, "Cluster", network="nat"), image=image, name="Orders")
+from fargate_workers import DeadLetterRedrive, QueueWorker, WorkerCluster, WorkerTask, worker_image
+app = App()
+for name, image in (("Functions", ecs.ContainerImage.from_registry("example")), ("Image", worker_image(sys.argv[1]))):
+    stack = Stack(app, name)
+    cluster = WorkerCluster(stack, "Cluster", network="nat")
+    if name == "Image":
+        WorkerTask(stack, "Task", cluster=cluster, image=image, name="Orders")
+    else:
+        worker = QueueWorker(stack, "Orders", cluster=cluster, image=image)
+        DeadLetterRedrive(stack, "Redrive", cluster=cluster, workers=[worker])
 app.synth()
 """
 
@@ -74,11 +66,10 @@ def wheel(folder: Path) -> Path:
     return installed
 
 
-def hashes(script: str, library: Path, folder: Path, *arguments: str) -> set[str]:
-    environment = {**os.environ, "PYTHONPATH": str(library), "PYTHONSAFEPATH": "1"}
-    subprocess.run(
-        [sys.executable, "-c", script, str(folder), *arguments], env=environment, cwd=folder.parent, check=True
-    )
+def hashes(library: Path, image: Path, folder: Path) -> set[str]:
+    """The assets of two functions and an image."""
+    environment = {**os.environ, "PYTHONPATH": str(library), "PYTHONSAFEPATH": "1", "CDK_OUTDIR": str(folder)}
+    subprocess.run([sys.executable, "-c", SCRIPT, str(image)], env=environment, cwd=folder.parent, check=True)
     return {path.name for path in folder.glob("asset.*")}
 
 
@@ -88,30 +79,20 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = sources(tmp_path_factory.mktemp("dirty"))
-    make_dirty(folder)
-    return folder
+def from_clean(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    return hashes(clean / "constructs", clean / "worker_image", tmp_path_factory.mktemp("clean") / "cdk.out")
 
 
-def test_functions_hash_the_same_clean_dirty_and_from_the_wheel(clean: Path, dirty: Path, tmp_path: Path) -> None:
-    from_clean = hashes(FUNCTIONS, clean / "constructs", tmp_path / "clean")
-    from_dirty = hashes(FUNCTIONS, dirty / "constructs", tmp_path / "dirty")
-    from_wheel = hashes(FUNCTIONS, wheel(tmp_path / "wheel"), tmp_path / "installed")
-
-    assert len(from_clean) == 2
-    assert from_clean == from_dirty == from_wheel
+def test_a_used_checkout_hashes_like_a_clean_one(from_clean: set[str], tmp_path: Path) -> None:
+    used = sources(tmp_path / "used")
+    make_dirty(used)
+    assert len(from_clean) == 3
+    assert hashes(used / "constructs", used / "worker_image", tmp_path / "cdk.out") == from_clean
 
 
-def test_the_image_hashes_the_same_clean_and_dirty(clean: Path, dirty: Path, tmp_path: Path) -> None:
-    from_clean = hashes(IMAGE, clean / "constructs", tmp_path / "clean", str(clean / "worker_image"))
-    from_dirty = hashes(IMAGE, dirty / "constructs", tmp_path / "dirty", str(dirty / "worker_image"))
-
-    assert len(from_clean) == 1
-    assert from_clean == from_dirty
+def test_the_installed_library_hashes_like_a_checkout(clean: Path, from_clean: set[str], tmp_path: Path) -> None:
+    assert hashes(wheel(tmp_path), clean / "worker_image", tmp_path / "cdk.out") == from_clean
 
 
-def test_this_checkout_hashes_like_a_clean_one(clean: Path, assembly: Path, tmp_path: Path) -> None:
-    from_clean = hashes(FUNCTIONS, clean / "constructs", tmp_path / "clean")
-
+def test_this_checkout_hashes_like_a_clean_one(from_clean: set[str], assembly: Path) -> None:
     assert from_clean < {path.name for path in assembly.glob("asset.*")}

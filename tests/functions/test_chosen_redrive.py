@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.sqs.models import SQSBackend
 
 from fargate_workers_redrive import handler as edge
 from fargate_workers_redrive.choosing import SPARE_SECONDS, Clock, redrive_chosen
@@ -16,6 +17,17 @@ from fargate_workers_redrive.where import Filter
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"  # moto's
 ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}"
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty queue answers at once: nothing comes later here."""
+    receive = SQSBackend.receive_message
+
+    def at_once(backend: SQSBackend, queue: str, count: int, _wait: int, *rest: Any) -> Any:
+        return receive(backend, queue, count, 0, *rest)
+
+    monkeypatch.setattr(SQSBackend, "receive_message", at_once)
 
 
 class Time(Clock):

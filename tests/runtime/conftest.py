@@ -36,6 +36,12 @@ def amid_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.isolation._CAREFUL_START", False)
 
 
+@pytest.fixture(autouse=True)
+def brokers_answer_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Kafka broker does not keep a fetch for long; the embedded ones answer nothing else meanwhile."""
+    monkeypatch.setattr("fargate_workers_runtime.brokers.kafka.client_options.FETCH_WAIT_MILLISECONDS", 20)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shared_servers() -> Iterator[None]:
     """Servers that several modules share end with the session."""

@@ -13,6 +13,9 @@ from fargate_workers_runtime.brokers.kafka.settings import KafkaSettings
 #: A request that is not answered after so many seconds has failed.
 REQUEST_SECONDS = 10
 
+#: The longest that a broker keeps a fetch for which there is no record: an idle partition costs two requests a second.
+FETCH_WAIT_MILLISECONDS = 500
+
 #: A process that does not poll for so many seconds is dead: the thread that polls does nothing else.
 _SILENT_SECONDS = 60
 
@@ -59,7 +62,7 @@ def consumer_options(
         "max.poll.interval.ms": max(_SILENT_SECONDS, settings.session_timeout) * 1000,
         # A missing topic is an error at once, not an empty one that is created.
         "allow.auto.create.topics": False,
-        "fetch.wait.max.ms": 500,
+        "fetch.wait.max.ms": FETCH_WAIT_MILLISECONDS,
         "queued.max.messages.kbytes": 16 * 1024,
         "on_commit": on_commit,
         "error_cb": on_error,
