@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 import fargate_workers
 from tests.documents.docstrings import begins_with_a_sentence, described, parameters, signatures, texts
 
@@ -19,10 +17,10 @@ SIGNATURES = dict(
 )
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_every_parameter_is_described(name: str) -> None:
-    function, docstring = SIGNATURES[name]
-    assert parameters(function) - described(docstring) == set()
+def test_every_parameter_is_described() -> None:
+    missing = {name: parameters(function) - described(docstring) for name, (function, docstring) in SIGNATURES.items()}
+    assert len(missing) > 100
+    assert {name: parts for name, parts in missing.items() if parts} == {}
 
 
 def test_a_parameter_that_is_not_described_is_found() -> None:

@@ -3,8 +3,6 @@
 from importlib import import_module
 from pathlib import Path
 
-import pytest
-
 import fargate_workers_runtime
 import fargate_workers_runtime.testing
 from tests.documents.docstrings import (
@@ -29,22 +27,27 @@ PUBLIC: dict[str, object] = {name: getattr(face, name) for face in FACES for nam
 SIGNATURES = dict(signatures(PUBLIC, package=PACKAGE))
 
 
-@pytest.mark.parametrize("name", [*SIGNATURES, *(name for name in PUBLIC if name not in SIGNATURES)])
-def test_every_public_name_has_a_docstring_that_begins_with_a_sentence(name: str) -> None:
-    docstring = SIGNATURES[name][1] if name in SIGNATURES else PUBLIC[name].__doc__ or ""
-    assert begins_with_a_sentence(docstring), docstring
+def test_there_is_something_to_describe() -> None:
+    assert len(SIGNATURES) > 100
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_every_parameter_is_described(name: str) -> None:
-    function, docstring = SIGNATURES[name]
-    assert parameters(function) - described(docstring) == set()
+def test_every_public_name_has_a_docstring_that_begins_with_a_sentence() -> None:
+    texts = {name: thing.__doc__ or "" for name, thing in PUBLIC.items()} | {
+        name: docstring for name, (_, docstring) in SIGNATURES.items()
+    }
+    assert {name: text for name, text in texts.items() if not begins_with_a_sentence(text)} == {}
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_every_error_that_it_raises_is_described(name: str) -> None:
-    function, docstring = SIGNATURES[name]
-    assert raised(function) - described_errors(docstring) == set()
+def test_every_parameter_is_described() -> None:
+    missing = {name: parameters(function) - described(docstring) for name, (function, docstring) in SIGNATURES.items()}
+    assert {name: parts for name, parts in missing.items() if parts} == {}
+
+
+def test_every_error_that_it_raises_is_described() -> None:
+    missing = {
+        name: raised(function) - described_errors(docstring) for name, (function, docstring) in SIGNATURES.items()
+    }
+    assert {name: errors for name, errors in missing.items() if errors} == {}
 
 
 def test_an_error_that_is_not_described_is_found() -> None:
