@@ -55,7 +55,13 @@ class Files(LoadScopeScheduling):
     )
 
     # What waits for processes, servers and time-outs runs beside what computes, so that the cores have work throughout.
-    WAITING = ("tests/chaos/", "tests/end_to_end/", "tests/faults/", "tests/runtime/")
+    WAITING = (
+        "tests/chaos/",
+        "tests/end_to_end/",
+        "tests/faults/",
+        "tests/runtime/",
+        "tests/toolkit/operations/test_broker_",
+    )
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """Give each second process a file that waits, while there are any, and the others one that computes."""

@@ -1,6 +1,7 @@
 """The tasks of a service: launched as fast as the account may, working some time later, billed from launch on."""
 
 from bisect import insort
+from math import inf
 from random import Random
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class Fleet:
     @property
     def next_ready(self) -> float:
         """When the next task is ready."""
-        return self._starting[0].ready if self._starting else float("inf")
+        return self._starting[0].ready if self._starting else inf
 
     def billed_seconds(self, moment: float) -> float:
         """Task-seconds until `moment`, from each task's launch to its stop."""

@@ -8,16 +8,13 @@ class StandardLine:
     """A standard queue: the message that came into sight first is received first."""
 
     def __init__(self) -> None:
-        self._messages: deque[int] = deque()
+        #: What a receive brings next; empty, if nothing is in sight.
+        self.ready: deque[int] = deque()
+        self._messages = self.ready
         self.put = self._messages.append
 
     def __len__(self) -> int:
         return len(self._messages)
-
-    @property
-    def available(self) -> bool:
-        """Whether a receive would bring a message."""
-        return bool(self._messages)
 
     def next(self) -> int:
         """The message that a receive would bring."""
@@ -51,30 +48,27 @@ class FifoLine:
     def __init__(self, groups: Sequence[int]) -> None:
         self._groups = groups
         self._waiting: dict[int, deque[int]] = {}
-        self._ready: deque[int] = deque()
+        #: The groups of which a receive brings the next message; empty, if nothing is in sight.
+        self.ready: deque[int] = deque()
         self._in_flight: set[int] = set()
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    @property
-    def available(self) -> bool:
-        return bool(self._ready)
-
     def put(self, message: int) -> None:
         group = self._groups[message]
         waiting = self._waiting.setdefault(group, deque())
         if not waiting and group not in self._in_flight:
-            self._ready.append(group)
+            self.ready.append(group)
         waiting.append(message)
         self._length += 1
 
     def next(self) -> int:
-        return self._waiting[self._ready[0]][0]
+        return self._waiting[self.ready[0]][0]
 
     def take(self) -> int:
-        group = self._ready.popleft()
+        group = self.ready.popleft()
         self._in_flight.add(group)
         self._length -= 1
         return self._waiting[group].popleft()
@@ -84,14 +78,14 @@ class FifoLine:
         group = self._groups[message]
         self._in_flight.discard(group)
         self._waiting[group].appendleft(message)
-        self._ready.append(group)
+        self.ready.append(group)
         self._length += 1
 
     def finish(self, message: int) -> None:
         group = self._groups[message]
         self._in_flight.discard(group)
         if self._waiting[group]:
-            self._ready.append(group)
+            self.ready.append(group)
         else:
             del self._waiting[group]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from fargate_workers_toolkit.simulation.engines.exact.draws import messages, wor
 from fargate_workers_toolkit.simulation.engines.exact.queue import FifoLine, Line, StandardLine
 from fargate_workers_toolkit.simulation.engines.exact.task import RunningTask
 from fargate_workers_toolkit.simulation.engines.fleet import Fleet
-from fargate_workers_toolkit.simulation.engines.receiving import ask_for
+from fargate_workers_toolkit.simulation.engines.receiving import BATCH, ask_for
 from fargate_workers_toolkit.simulation.engines.retrying import Retrying, longest_pause
 from fargate_workers_toolkit.simulation.engines.scale_in_protection import NEWEST, OFTEN
 from fargate_workers_toolkit.simulation.loads import Load
@@ -34,12 +34,8 @@ LONGEST_STRETCH = 3600.0
 Kind = Literal["done", "failed", "old", "back", "kill"]
 
 
-class _Event(NamedTuple):
-    moment: float
-    number: int
-    kind: Kind
-    message: int
-    task: RunningTask | None
+#: When, a number that no other event has, what, the message, and the task that has it. Plain: there are millions.
+_Event = tuple[float, int, Kind, int, RunningTask | None]
 
 
 class ExactRun:
@@ -133,7 +129,7 @@ class ExactRun:
         events, fleet, sent, total = self._events, self._fleet, self._sent, len(self._sent)
         while True:
             coming = sent[self._next] if self._next < total else math.inf
-            due = events[0].moment if events else math.inf
+            due = events[0][0] if events else math.inf
             ready = fleet.next_ready
             deployment = self._deployments[0] if self._deployments else math.inf
             moment = min(coming, due, ready, deployment)
@@ -168,14 +164,14 @@ class ExactRun:
             self._finish(message, task, moment, failed=kind == "failed")
 
     def _schedule(self, moment: float, kind: Kind, message: int, task: RunningTask | None) -> None:
-        heappush(self._events, _Event(moment, next(self._numbers), kind, message, task))
+        heappush(self._events, (moment, next(self._numbers), kind, message, task))
 
     # Messages
 
     @property
     def _available(self) -> bool:
         """Whether a receive would bring a message."""
-        return self._line.available and self._held + self._hidden < self._queue.most_in_flight
+        return bool(self._line.ready) and self._held + self._hidden < self._queue.most_in_flight
 
     def _hand_out(self, moment: float) -> None:
         """Gives what is in sight to the tasks that ask, in turn."""
@@ -198,7 +194,8 @@ class ExactRun:
 
     def _wanted(self, task: RunningTask, moment: float) -> int:
         if not self._task.prefetches:
-            return min(10, self._task.concurrency - len(task.working))
+            free = self._task.concurrency - len(task.working)
+            return free if free < BATCH else BATCH
         return ask_for(
             task.held,
             concurrency=self._task.concurrency,
@@ -209,36 +206,47 @@ class ExactRun:
         )
 
     def _receive(self, task: RunningTask, wanted: int, moment: float) -> None:
-        line = self._line
-        while wanted and self._available:
+        line, receives, received = self._line, self._receives, self._received
+        retention = self._queue.retention
+        room = self._queue.most_in_flight - self._held - self._hidden
+        left = wanted if wanted < room else room
+        taken = 0
+        while taken < left and line.ready:
             message = line.take()
-            if moment - self._sent[message] > self._queue.retention:
+            if moment - self._sent[message] > retention:
                 self._expired += 1
                 self._end(message)
                 continue
-            wanted -= 1
-            self._receives[message] += 1
-            self._received[message] = moment
-            self._received_now += 1
-            self._held += 1
+            taken += 1
+            receives[message] += 1
+            received[message] = moment
             task.fetched.append(message)
+        self._received_now += taken
+        self._held += taken
         self._begin(task, moment)
 
     def _begin(self, task: RunningTask, moment: float) -> None:
+        fetched, working = task.fetched, task.working
+        free = self._task.concurrency - len(working)
+        if not fetched or free <= 0:
+            return
         second, drain = int(moment), self._task.drain if self._task.protected else math.inf
-        while task.fetched and len(task.working) < self._task.concurrency and not task.resting:
-            message = task.fetched.popleft()
-            task.working[message] = moment
+        outage, mean = self._outage[second], self._work[second]
+        begun = 0
+        while fetched and begun < free and not task.resting:
+            message = fetched.popleft()
+            working[message] = moment
             self._attempts[message] += 1
-            self._busy += 1
-            self._begun_sum += moment
-            fails = self._outage[second] or self._poison[message]
-            work = self._work[second] * self._draw()
-            self._schedule(moment + work, "failed" if fails else "done", message, task)
+            begun += 1
+            work = mean * self._draw()
+            kind: Kind = "failed" if outage or self._poison[message] else "done"
+            heappush(self._events, (moment + work, next(self._numbers), kind, message, task))
             if task.outlasting >= OFTEN:
                 self._protect(task, message, moment)
             elif work >= drain:
                 self._schedule(moment + drain, "old", message, task)
+        self._busy += begun
+        self._begun_sum += begun * moment
 
     def _finish(self, message: int, task: RunningTask, moment: float, *, failed: bool) -> None:
         work = self._end_work(message, task, moment)
@@ -307,7 +315,7 @@ class ExactRun:
     def _expire(self, end: int) -> None:
         """Messages at the front that nobody received in time; what came back lies behind them and goes in its turn."""
         line = self._line
-        while line.available and end - self._sent[line.next()] > self._queue.retention:
+        while line.ready and end - self._sent[line.next()] > self._queue.retention:
             self._expired += 1
             self._end(line.take())
 
