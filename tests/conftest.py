@@ -55,21 +55,27 @@ class Files(LoadScopeScheduling):
     )
 
     # What waits for processes, servers and time-outs runs beside what computes, so that the cores have work throughout.
+    # Both in an order in which what takes longest is not left for the end.
     WAITING = (
+        "tests/runtime/test_broker_contract.py",
+        "tests/toolkit/operations/test_broker_",
         "tests/chaos/",
         "tests/end_to_end/",
         "tests/faults/",
         "tests/runtime/",
-        "tests/toolkit/operations/test_broker_",
     )
+    COMPUTING = ("tests/toolkit/simulation/", "tests/checks/", "")
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """Give each second process a file that waits, while there are any, and the others one that computes."""
         waits = self.nodes.index(node) % 2 == 0
-        for scope in self.workqueue:
-            if scope.startswith(self.WAITING) == waits:
-                self.workqueue.move_to_end(scope, last=False)
-                break
+
+        def turn(scope: str) -> tuple[bool, int]:
+            is_waiting = scope.startswith(self.WAITING)
+            order = self.WAITING if is_waiting else self.COMPUTING
+            return is_waiting != waits, next(at for at, place in enumerate(order) if scope.startswith(place))
+
+        self.workqueue.move_to_end(min(self.workqueue, key=turn), last=False)
         super()._assign_work_unit(node)
 
     # Not by xdist's groups, which pytest 9.2 ignores: https://github.com/pytest-dev/pytest-xdist/issues/1386
