@@ -2,7 +2,9 @@
 
 import json
 import os
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[st
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     environment |= {"CDK_VALIDATION": "true", "CI": "true", "AWS_EC2_METADATA_DISABLED": "true"}
     environment |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), str(folder / "none"))
-    app = f"echo run >> {runs}; {ROOT / '.venv/bin/python'} {ROOT / 'app.py'}"
+    app = f"echo run >> {runs}; {shlex.join([sys.executable, str(ROOT / 'app.py')])}"
     result = subprocess.run(
         ["node_modules/.bin/cdk", "synth", "--quiet", "--strict", "--output", str(folder / "out"), "--app", app],
         check=False,

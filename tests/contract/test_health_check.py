@@ -1,5 +1,6 @@
 """QueueWorker's health check, run as ECS runs it, in images with and without our runtime."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ def healthy(folder: Path, **environment: str) -> bool:
 def with_python(folder: Path) -> str:
     """A PATH on which `python` is this interpreter, without this project's packages."""
     (folder / "bin").mkdir()
-    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -S "$@"\n')
     (folder / "bin" / "python").chmod(0o755)
     return str(folder / "bin")
 

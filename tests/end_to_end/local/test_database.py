@@ -253,7 +253,7 @@ def test_a_deleted_stack_leaves_no_server_and_no_data(
     outputs = deploy(system, workspace, "Gone")
     # An instance without a cluster is a server, too, with the password of its template.
     address = f"host=127.0.0.1 port={outputs['InstancePort']} dbname=plain user=owner password='of the test'"
-    with psycopg.connect(f"{address} sslmode=verify-full sslrootcert={deployment.authority}") as connection:
+    with psycopg.connect(address, sslmode="verify-full", sslrootcert=str(deployment.authority)) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("plain",)
     servers = [each for each in running.get("containers") if each["name"].startswith("gone")]
     assert len(servers) == 2

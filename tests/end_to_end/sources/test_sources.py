@@ -134,7 +134,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (image / "worker.py").write_text(worker)
     path = [str(ROOT / "constructs"), str(ROOT / "lambda_src")]
     (folder / "app.py").write_text(APP.replace("{path}", repr(path)))
-    (folder / "cdk.json").write_text(json.dumps({"app": f"{sys.executable} app.py"}))
+    (folder / "cdk.json").write_text(json.dumps({"app": shlex.join([sys.executable, "app.py"])}))
     (folder / "node_modules").symlink_to(ROOT / "node_modules", target_is_directory=True)
     (folder / ".local").mkdir()
     (folder / ".local" / "venv").symlink_to(ROOT / ".local" / "venv", target_is_directory=True)

