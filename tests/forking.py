@@ -1,8 +1,21 @@
 """Where processes of sweeps and chaos runs are forked from: one server for all, because a process has only one."""
 
 import multiprocessing
+import os
+import signal
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 
 fork = multiprocessing.get_context("forkserver")
 
 # The first has the fault tests' clock, which whatever is imported after it keeps; nothing moves it elsewhere.
 fork.set_forkserver_preload(["tests.faults.preload", "tests.chaos.worker", "tests.chaos.function.environment"])
+
+
+def send_signal(process: BaseProcess, signum: signal.Signals) -> None:
+    """Send a signal to a process, unless it has ended."""
+    # The server that it was forked from may know that it has ended, and the exit code not be here yet.
+    with suppress(ProcessLookupError):
+        if process.exitcode is None:
+            assert process.pid
+            os.kill(process.pid, signum)

@@ -1,17 +1,15 @@
 """The worker processes: as many as there should be, whatever happens to them."""
 
-import os
 import signal
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.history import History
 from tests.chaos.worker import Life, work
-from tests.forking import fork
+from tests.forking import fork, send_signal
 from tests.patience import PATIENCE
 
 #: Seconds after which a process that was asked to stop gets its successor, as in a deployment.
@@ -26,10 +24,7 @@ class _Process:
     thaws_at: float | None = None
 
     def send(self, signum: signal.Signals) -> None:
-        # The server that it was forked from may know that it has ended, and the exit code not be here yet.
-        with suppress(ProcessLookupError):
-            if self.process.exitcode is None:
-                os.kill(self.process.pid, signum)
+        send_signal(self.process, signum)
 
 
 class Herd:

@@ -6,12 +6,10 @@ clock, and how often it was delivered, even after it is gone.
 
 import json
 import logging
-import os
 import signal
 import threading
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -24,7 +22,7 @@ from moto.sqs.models import Message, SQSBackend, sqs_backends
 from tests import patience
 from tests.faults import clock
 from tests.faults.program import Plan, session, work
-from tests.forking import fork
+from tests.forking import fork, send_signal
 
 REGION = "eu-west-1"
 
@@ -95,11 +93,8 @@ class Process:
         return Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[-1].split()[0]
 
     def send(self, number: signal.Signals) -> None:
-        # The server that it was forked from may know that it has ended, and the exit code not be here yet.
-        with _children, suppress(ProcessLookupError):
-            if self._process.exitcode is None:
-                assert self._process.pid
-                os.kill(self._process.pid, number)
+        with _children:
+            send_signal(self._process, number)
 
     def ended(self) -> int:
         until(lambda: self.exit_code is not None)

@@ -1,13 +1,11 @@
 """Lambda's event source mapping: pollers side by side, execution environments, and what happens to them by chance."""
 
-import os
 import random
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from tests.chaos.function.environment import live
 from tests.chaos.history import History
 from tests.chaos.worker import Life
 from tests.doubles.event_source import event_of
-from tests.forking import fork
+from tests.forking import fork, send_signal
 
 BATCH = 10
 
@@ -36,10 +34,7 @@ class _Environment:
     invocations: Any
 
     def send(self, signum: signal.Signals) -> None:
-        # The server that it was forked from may know that it has ended, and the exit code not be here yet.
-        with suppress(ProcessLookupError):
-            if self.process.exitcode is None:
-                os.kill(self.process.pid, signum)
+        send_signal(self.process, signum)
 
 
 class EventSourceMapping:
@@ -152,8 +147,7 @@ class EventSourceMapping:
         return made
 
     def _end(self, environment: _Environment) -> None:
-        with suppress(ProcessLookupError):
-            environment.send(signal.SIGKILL)
+        environment.send(signal.SIGKILL)
         environment.process.join()
         self._history.add("killed", environment.number)
         self.counts["ended"] += 1
