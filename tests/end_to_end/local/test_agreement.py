@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fargate_workers_toolkit.local import deployment, embedded_aws, tools, virtual_environment
+from fargate_workers_toolkit.local.bootstrap import bootstrap
 from fargate_workers_toolkit.local.workspace import Workspace
 from fargate_workers_toolkit.simulation.assumptions import Assumptions
 from fargate_workers_toolkit.simulation.loads.load import Load
@@ -61,7 +62,7 @@ def seen(workspace: Workspace) -> Iterator[Mapping[str, Counts]]:
     )
     try:
         cdk = tools.find_cdk(workspace.root)
-        deployment.bootstrap(workspace, aws, cdk=cdk)
+        bootstrap(workspace, aws, cdk=cdk)
         deployment.deploy(workspace, aws, cdk=cdk)
         run = ScaledRun(aws, Assembly.load(workspace.assembly), foreman, workers=WORKERS)
         yield run.play(LOAD, pace=round(60 / WORK_SECONDS))

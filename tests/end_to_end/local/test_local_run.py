@@ -64,7 +64,7 @@ def test_destroy_removes_every_stack(
     deployment.destroy(workspace, aws, cdk=tools.find_cdk(workspace.root))
     cloudformation = lifecycle.system(workspace, aws, progress=progress).client("cloudformation")
     stacks = cloudformation.list_stacks()["StackSummaries"]
-    assert {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"} == {"CDKToolkit"}
+    assert {stack["StackStatus"] for stack in stacks} == {"DELETE_COMPLETE"}
 
 
 def test_down_leaves_no_process_and_no_file(

@@ -167,6 +167,17 @@ def test_a_synthesis_knows_no_account_of_the_user(workspace: Workspace, monkeypa
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & variables.keys()
 
 
+@pytest.mark.parametrize(("given", "validation"), [(None, "false"), ("true", "true")])
+def test_a_synthesis_validates_only_where_the_shell_says_so(
+    given: str | None, validation: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CDK_VALIDATION", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CDK_VALIDATION", given)
+    deployment.synthesize(workspace, ALL, cdk=stand_in(workspace, f'env > "{workspace.local}/environment"'))
+    assert environment_of(workspace.local / "environment")["CDK_VALIDATION"] == validation
+
+
 def test_a_deploy_reaches_nothing_but_loopback(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
@@ -176,11 +187,6 @@ def test_a_deploy_reaches_nothing_but_loopback(workspace: Workspace, monkeypatch
     assert (variables["AWS_ACCESS_KEY_ID"], variables["AWS_REGION"]) == ("123456789012", "eu-central-1")
     assert variables["HOME"] == str(workspace.home)
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTPS_PROXY"} & variables.keys()
-
-
-def test_only_the_account_that_runs_is_bootstrapped(workspace: Workspace) -> None:
-    deployment.bootstrap(workspace, AWS, cdk=stand_in(workspace, f'echo "$@" > "{workspace.local}/arguments"'))
-    assert (workspace.local / "arguments").read_text().split()[:2] == ["bootstrap", "aws://123456789012/eu-central-1"]
 
 
 def test_progress_names_the_resource_just_made(workspace: Workspace) -> None:

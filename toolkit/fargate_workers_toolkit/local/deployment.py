@@ -1,4 +1,4 @@
-"""The real CDK CLI, pointed at loopback: synthesize once, bootstrap, deploy."""
+"""The real CDK CLI, pointed at loopback: synthesize once, deploy."""
 
 import json
 import os
@@ -148,6 +148,8 @@ def _without_aws(region: str) -> dict[str, str]:
     """Variables for the app: the user's own, without any AWS account, and with this interpreter first."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {
+        # A synthesis with it takes several times as long; `cdk synth` and `cdk deploy` validate.
+        "CDK_VALIDATION": "false",
         **kept,
         **_node_of_the_environment(),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

@@ -8,6 +8,7 @@ from fargate_workers_toolkit.console import Progress
 from fargate_workers_toolkit.errors import LocalError
 from fargate_workers_toolkit.local import deployment, embedded_aws, tools, virtual_environment
 from fargate_workers_toolkit.local.app import Selection, Synthesis
+from fargate_workers_toolkit.local.bootstrap import bootstrap
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.scenarios import RunningSystem, Scenario, Summary, every_service_runs
 from fargate_workers_toolkit.local.workspace import Workspace
@@ -181,8 +182,8 @@ def _deploy(
     workspace: Workspace, aws: EmbeddedAws, selection: Selection, *, cdk: Path, progress: Progress
 ) -> EmbeddedAws:
     if not aws.deployed:
-        with progress.step("Bootstrap it (cdk bootstrap)"):
-            deployment.bootstrap(workspace, aws, cdk=cdk)
+        with progress.step("Bootstrap it"):
+            bootstrap(workspace, aws, cdk=cdk)
     with progress.step("Deploy the stacks (cdk deploy)") as report:
         deployment.deploy(workspace, aws, cdk=cdk, stacks=selection.stacks, report=report)
         report(f"{len(_synthesis(workspace).stacks)} stacks")
