@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fargate_workers_toolkit.local import Check, RunningSystem
 from scenarios.order_pipeline.scenario import Scenario
 from scenarios.order_pipeline.system import OrderPipeline
-from scenarios.order_pipeline.workload import sample_workload
+from scenarios.order_pipeline.workload import FURTHER_ROUNDS, further_workload, sample_workload
 
 
 def play(system: RunningSystem) -> Sequence[Check]:
@@ -14,4 +14,5 @@ def play(system: RunningSystem) -> Sequence[Check]:
     Args:
         system: The deployed pipeline.
     """
-    return Scenario(system=OrderPipeline(system), workload=sample_workload()).play()
+    further = map(further_workload, range(1, FURTHER_ROUNDS + 1))
+    return Scenario(system=OrderPipeline(system), workload=sample_workload(), further=further).play()

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,21 +35,23 @@ class Scenario:
     Args:
         system: The pipeline.
         workload: The files to upload, and what they come to.
+        further: What to upload after that, one by one, as long as one worker is enough. Defaults to nothing.
     """
 
-    def __init__(self, *, system: OrderPipeline, workload: Workload) -> None:
+    def __init__(self, *, system: OrderPipeline, workload: Workload, further: Iterable[Workload] = ()) -> None:
         self._system = system
         self._running = system.running
         self._workload = workload
+        self._reported = workload.files.keys()
+        self._further = iter(further)
         self._killed: tuple[TaskProcess, int] | None = None
 
     def play(self) -> list[Check]:
         """Upload, fire, kill, wait and replay, in this order; return what it came to."""
-        system, running = self._system, self._running
+        running = self._running
         mailbox = running.mailbox(ALERTS)
         with running.step("Upload order files") as report:
-            for key, text in self._workload.files.items():
-                running.client("s3").put_object(Bucket=system.bucket, Key=key, Body=text.encode())
+            self._upload(self._workload)
             report(f"{len(self._workload.files)} files, {self._workload.rows} rows")
         with running.step("Fire the hourly schedule"):
             (report_task,) = running.invoke(HOURLY_REPORT)
@@ -69,6 +71,10 @@ class Scenario:
 
     # Driving
 
+    def _upload(self, workload: Workload) -> None:
+        for key, text in workload.files.items():
+            self._running.client("s3").put_object(Bucket=self._system.bucket, Key=key, Body=text.encode())
+
     def _kill_a_busy_worker(self) -> tuple[TaskProcess, int] | None:
         """Once enough orders are applied, end a worker without a warning; return it and the messages in flight."""
         in_flight = self._running.backlog(ORDERS_QUEUE).in_flight
@@ -83,7 +89,16 @@ class Scenario:
         dead = self._running.backlog(ORDERS_DEAD_LETTER_QUEUE).waiting
         service = self._running.service(APPLY_ORDERS)
         report(f"{waiting} messages, {dead} dead letters, {service.running} of {service.desired} workers")
-        return waiting == 0 and dead >= len(self._workload.bad) and self._killed is not None
+        if waiting or dead < len(self._workload.bad) or self._killed is None:
+            return False
+        if len(self._table()) < len(self._workload.valid):
+            return False  # A file that was uploaded a moment ago.
+        if max(self._planned_counts(), default=0) > 1 or (further := next(self._further, None)) is None:
+            return True
+        # A machine for which that was too little.
+        self._upload(further)
+        self._workload = self._workload.with_further(further)
+        return False
 
     def _is_scaled_in(self, report: Report) -> bool:
         service = self._running.service(APPLY_ORDERS)
@@ -120,6 +135,15 @@ class Scenario:
         """The fewest and most workers there may be."""
         targets = self._scaling("describe_scalable_targets", ResourceIds=[self._resource_id()])["ScalableTargets"]
         return targets[0]["MinCapacity"], targets[0]["MaxCapacity"]
+
+    def _planned_counts(self) -> list[int]:
+        """The numbers of tasks that the planner's plans have set, in their order."""
+        activities = self._scaling("describe_scaling_activities", ResourceId=self._resource_id())["ScalingActivities"]
+        return [
+            int(activity["Description"].rstrip(".").rsplit(" ", 1)[-1])
+            for activity in reversed(activities)
+            if self._follows_plans(activity["Cause"])
+        ]
 
     def _scaling(self, operation: str, **arguments: Any) -> Any:
         return getattr(self._running.client("application-autoscaling"), operation)(ServiceNamespace="ecs", **arguments)
@@ -194,12 +218,7 @@ class Scenario:
 
     def _check_scaling(self) -> list[Check]:
         least, most = self._bounds()
-        activities = self._scaling("describe_scaling_activities", ResourceId=self._resource_id())["ScalingActivities"]
-        counts = [
-            int(activity["Description"].rstrip(".").rsplit(" ", 1)[-1])
-            for activity in reversed(activities)
-            if self._follows_plans(activity["Cause"])
-        ]
+        counts = self._planned_counts()
         path = " -> ".join(str(count) for count in counts) or "none"
         service = self._running.service(APPLY_ORDERS)
         return [
@@ -283,7 +302,7 @@ class Scenario:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix="reports/").get("Contents", [])]
         report: Mapping[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()) if keys else {}
         counts = {prefix: report.get(prefix, {}).get("files", 0) for prefix in ("incoming", "bulk")}
-        files = {prefix: sum(key.startswith(prefix) for key in self._workload.files) for prefix in counts}
+        files = {prefix: sum(key.startswith(prefix) for key in self._reported) for prefix in counts}
         return check("The report counts every file", expected=_words(files), seen=_words(counts))
 
 

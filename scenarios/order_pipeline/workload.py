@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 
 COLUMNS = ("order_id", "customer_id", "amount_cents", "currency", "note")
 SMALL_FILES = 4
-# So many that one worker is not enough for the accepted minutes, which are two seconds here, on a fast machine either.
-ROWS_PER_FILE = 900
+ROWS_PER_FILE = 300
 BULK_ROWS = 200
+# What a fast machine gets more, one after the other, until one worker is not enough for the accepted minutes.
+FURTHER_ROUNDS = 3
 CUSTOMERS = 25
 # More than the 256 KiB that ApplyOrders takes, less than the 1 MiB that SQS carries.
 OVERSIZED_NOTE_BYTES = 300 * 1024
@@ -76,6 +77,19 @@ class Workload:
             cents[order.customer_id] += order.amount_cents
         return {customer: Totals(orders=counts[customer], total_cents=cents[customer]) for customer in counts}
 
+    def with_further(self, other: "Workload") -> "Workload":
+        """Return both in one.
+
+        Args:
+            other: Files with other orders.
+        """
+        return Workload(
+            files={**self.files, **other.files},
+            valid={**self.valid, **other.valid},
+            bad=self.bad | other.bad,
+            rows=self.rows + other.rows,
+        )
+
 
 def sample_workload() -> Workload:
     """Small files for the queue and one for the run task; four rows no worker may accept, and one order twice."""
@@ -97,6 +111,23 @@ def sample_workload() -> Workload:
     files["bulk/orders.csv"] = _csv(_row(order) for order in bulk)
     valid = {order.order_id: order for order in (*(order for orders in small for order in orders), *bulk)}
     return Workload(files=files, valid=valid, bad=frozenset(bad), rows=sum(map(len, rows)) + len(bulk))
+
+
+def further_workload(number: int) -> Workload:
+    """Return only valid orders, twice as many as in the round before.
+
+    Args:
+        number: The round, from 1.
+    """
+    source = random.Random(SEED + number)  # noqa: S311
+    rows = ROWS_PER_FILE * 2**number
+    files = {file: _orders(f"round-{number}-{file}", rows, source) for file in range(1, SMALL_FILES + 1)}
+    return Workload(
+        files={f"incoming/round-{number}-{file}.csv": _csv(map(_row, orders)) for file, orders in files.items()},
+        valid={order.order_id: order for orders in files.values() for order in orders},
+        bad=frozenset(),
+        rows=rows * SMALL_FILES,
+    )
 
 
 def _orders(prefix: str, count: int, source: random.Random) -> list[Order]:

@@ -2,8 +2,16 @@
 
 import csv
 import io
+from functools import reduce
 
-from scenarios.order_pipeline.workload import OVERSIZED_NOTE_BYTES, Totals, sample_workload
+from scenarios.order_pipeline.workload import (
+    FURTHER_ROUNDS,
+    OVERSIZED_NOTE_BYTES,
+    Totals,
+    Workload,
+    further_workload,
+    sample_workload,
+)
 
 WORKLOAD = sample_workload()
 csv.field_size_limit(2 * OVERSIZED_NOTE_BYTES)
@@ -14,9 +22,14 @@ def test_it_is_the_same_every_time() -> None:
     assert sample_workload() == WORKLOAD
 
 
-def test_there_are_enough_orders_to_keep_a_worker_busy_for_minutes_of_two_seconds() -> None:
-    small = [row for key, rows in ROWS.items() if key.startswith("incoming/") for row in rows]
-    assert len(small) > 1_500
+def test_each_further_round_doubles_the_orders_and_repeats_none() -> None:
+    rounds = [further_workload(number) for number in range(1, FURTHER_ROUNDS + 1)]
+    together = reduce(Workload.with_further, rounds, WORKLOAD)
+
+    assert [each.rows for each in rounds] == [2_400, 4_800, 9_600]
+    assert len(together.valid) == len(WORKLOAD.valid) + sum(each.rows for each in rounds)
+    assert len(together.files) == len(WORKLOAD.files) + sum(len(each.files) for each in rounds)
+    assert (together.bad, together.rows) == (WORKLOAD.bad, WORKLOAD.rows + sum(each.rows for each in rounds))
 
 
 def test_its_rows_are_counted() -> None:
