@@ -1,4 +1,4 @@
-"""Tries policies in several processes at once. What comes of it depends neither on their number nor on their speed."""
+"""Tries policies, in several processes at once. What comes of it depends neither on their number nor on their speed."""
 
 import math
 import multiprocessing
@@ -77,7 +77,7 @@ class Trials:
 
     Args:
         question: The service and the loads.
-        processes: How many work at once. Defaults to one for each processor that this process may use.
+        processes: How many work at once; 1 is this one. Defaults to one for each processor that this process may use.
     """
 
     def __init__(self, question: Question, *, processes: int | None = None) -> None:
@@ -86,16 +86,20 @@ class Trials:
 
     def __enter__(self) -> "Trials":
         self._before = set(multiprocessing.active_children())
-        # Not forked: numpy and the progress bar have threads.
-        self._executor = ProcessPoolExecutor(
-            self._processes,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(self._question,),
-        )
+        self._executor = None
+        if self._processes > 1:
+            # Not forked: numpy and the progress bar have threads.
+            self._executor = ProcessPoolExecutor(
+                self._processes,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+                initargs=(self._question,),
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._executor is None:
+            return
         if kind is not None:
             for child in set(multiprocessing.active_children()) - self._before:
                 child.terminate()
@@ -111,6 +115,8 @@ class Trials:
         Raises:
             SimulationError: A process was ended from outside.
         """
+        if self._executor is None:
+            return [self._try_here(trial, tried) for trial in trials]
         with _undisturbed(), _one_thread_each():
             futures: list[Future[Results]] = [self._executor.submit(_try, trial) for trial in trials]
         try:
@@ -123,6 +129,11 @@ class Trials:
                 "--processes, or a shorter load."
             ) from None
         return [future.result() for future in futures]
+
+    def _try_here(self, trial: Trial, tried: Callable[[], None]) -> Results:
+        results = list(_by_seed(self._question, trial))
+        tried()
+        return results
 
 
 def _processors() -> int:
@@ -150,7 +161,7 @@ def _undisturbed() -> Generator[None]:
 
 @contextmanager
 def _one_thread_each() -> Generator[None]:
-    """Numpy's own threads would fight for the processors that the processes share, and add in another order."""
+    """Numpy would start a thread for each processor in each of the processes."""
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))

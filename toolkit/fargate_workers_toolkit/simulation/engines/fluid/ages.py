@@ -100,7 +100,7 @@ class Ages:
         for work, waits, counts in self._groups:
             left = age - waits
             if self._exponential:
-                total += float(counts @ np.exp(-np.maximum(left, 0) / work))
+                total += float((counts * np.exp(-np.maximum(left, 0) / work)).sum())
             else:
                 total += float(counts[left < work].sum())
         return total
