@@ -3,7 +3,7 @@
 The peers are installed from their registries into `.local/benchmarks`. With `--counts` only what can be counted of our
 own worker is, in less than a minute and offline; `--counts --json` prints it as one object:
 
-    backlog_requests_per_message          SQS requests, for a backlog of 10,000
+    backlog_requests_per_message          SQS requests, for a backlog of 4,000
     trickle_requests_per_message          at 10 messages per second, PACING=economy
     idle_requests_per_minute              of a task whose queue stays empty
     poison                                by kind (not_json, wrong_shape, too_large, invalid_unicode, deep_nesting):

@@ -20,7 +20,7 @@ from benchmarks.worker.runtimes import CONCURRENCY, HERE, OURS, Runtime
 from benchmarks.worker.stand import Stand, StandQueue
 from fargate_workers_toolkit.console.progress import Progress
 
-BACKLOG = 10_000
+BACKLOG = 4_000
 TRICKLE_PER_SECOND = 10
 TRICKLE = 250
 #: Less than a poll of 20 seconds, so that one whole poll is looked at.
@@ -58,7 +58,7 @@ def rows(counts: Mapping[str, Any], beside: Mapping[str, str] | None = None) -> 
         return Row(name=name, value=counts[key], beside=(beside or {}).get(key, ""), **promise)
 
     return [
-        row("backlog_requests_per_message", "requests per message, backlog of 10,000", most=0.21, digits=3),
+        row("backlog_requests_per_message", "requests per message, backlog of 4,000", most=0.21, digits=3),
         row("trickle_requests_per_message", "requests per message, 10 messages/s, economy", most=0.45, digits=3),
         row("idle_requests_per_minute", "requests per minute and idle task", most=3.05, digits=2),
         row("dynamodb_write_units_per_message", "write units per message, claims in DynamoDB", digits=2),

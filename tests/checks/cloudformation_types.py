@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-
 REGION = "us-east-1"
 
 
 @cache
 def _schema(type_name: str) -> dict[str, Any]:
+    # Not above: it takes a second, in each of the processes that collect tests.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
     return dict(PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, type_name).schema)
 
 

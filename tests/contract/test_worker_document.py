@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,20 @@ ROOT = Path(__file__).parents[2]
 PAGES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "worker").glob("*.md"))]
 DOCUMENT = "\n## \n".join(PAGES)
 RUNTIME = ROOT / "worker_image" / "fargate_workers_runtime"
-SOURCES = {
-    str(path.relative_to(RUNTIME)): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(RUNTIME.rglob("*.py"))
-}
 SMALLEST = {"WORKER_NAME": "Orders", "QUEUE_URL": "https://queue"}
 # Read at the start of every process, before there are settings; by boto3, from Fargate.
 READ_ELSEWHERE = {"LOG_LEVEL", "LOG_EXCEPTION_TEXT", "AWS_REGION"}
 # Set by Kubernetes.
 OF_PODS = {"KUBERNETES_SERVICE_HOST"}
+
+
+@cache
+def parsed() -> dict[str, ast.Module]:
+    """The runtime's files, parsed, by their names."""
+    return {
+        str(path.relative_to(RUNTIME)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(RUNTIME.rglob("*.py"))
+    }
 
 
 def section(title: str) -> str:
@@ -193,7 +199,7 @@ def test_every_reason_of_the_gate_is_documented() -> None:
 
 def calls(name: str, *sources: str) -> Iterator[ast.Call]:
     for source in sources:
-        for node in ast.walk(SOURCES[source]):
+        for node in ast.walk(parsed()[source]):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
                 yield node
 
@@ -207,7 +213,7 @@ def events() -> dict[str, set[str]]:
     A task's run logs at level info how it has ended, which stands in the code beside its exit code.
     """
     found: dict[str, set[str]] = {}
-    for tree in SOURCES.values():
+    for tree in parsed().values():
         for node in ast.walk(tree):
             match node:
                 case ast.Call(func=ast.Attribute(ast.Name("_log"), level), args=[ast.Constant(str(text)), *_]):
@@ -225,7 +231,7 @@ def events() -> dict[str, set[str]]:
 def logged_fields() -> set[str]:
     """The keys of every `{"fields": {...}}` and of every dictionary called `fields`."""
     found: set[str] = set()
-    for tree in SOURCES.values():
+    for tree in parsed().values():
         for node in ast.walk(tree):
             match node:
                 case ast.Dict([ast.Constant("fields")], [ast.Dict(keys)]):
@@ -251,7 +257,7 @@ def test_every_field_of_a_log_line_is_documented() -> None:
 def test_every_exit_code_is_documented() -> None:
     codes = {
         str(value.value)
-        for tree in SOURCES.values()
+        for tree in parsed().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign)
         for target in node.targets

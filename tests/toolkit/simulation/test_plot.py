@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import Result
-from matplotlib.axes import Axes
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
@@ -109,6 +108,9 @@ def invoke(tmp_path: Path, name: str) -> Result:
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[int]:
     """How many points each call of a method of matplotlib's axes gets."""
+    # Not above: it takes half a second, in each of the processes that collect tests.
+    from matplotlib.axes import Axes
+
     counts: list[int] = []
     draw: Any = getattr(Axes, name)
 
