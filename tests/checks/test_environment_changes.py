@@ -3,8 +3,9 @@
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,24 @@ def changed(base: Environment, name: str, changes: Mapping[str, Any]) -> Environ
     return Environment.model_validate(written)
 
 
+def grouped(keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The keys that change in one variant, by each of them: no property of a resource depends on more than one."""
+    alone = {*TOGETHER, *BASES}
+    others = [key for key in keys if key not in alone]
+    groups = [(key,) for key in keys if key in alone] + [tuple(others[at : at + 3]) for at in range(0, len(others), 3)]
+    return {key: group for group in groups for key in group}
+
+
 @pytest.fixture(scope="module")
 def synthesize(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Deployed]:
     """Dev and all its variants, synthesized in one go."""
     folder = tmp_path_factory.mktemp("cdk.out")
     (dev,) = load_environments(ROOT / "environments", "dev")
-    variants = {"": {}} | {key: {key: value} | TOGETHER.get(key, {}) for key, value in (OTHERS | ADDED).items()}
-    variants |= {key: {key: True} for key in SWITCHED}
+    groups = grouped(OTHERS)
+    variants = {"": {}}
+    for key, value in OTHERS.items():
+        variants.setdefault(groups[key][0], {}).update({key: value} | TOGETHER.get(key, {}))
+    variants |= {key: {key: value} for key, value in ADDED.items()} | {key: {key: True} for key in SWITCHED}
     variants["queue_systems.function_timeout_seconds"] |= {"queue_systems.function": True}
     variants[NO_SPOT] = {"spot_from": None}
     variants["network.mode"] = {"network.mode": "nat"}
@@ -153,7 +165,9 @@ def synthesize(context: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
         OrderPipeline(app, environment=changed(dev, stages[key], changes))
     app.synth()
 
+    @cache
     def read(key: str) -> Deployed:
+        key = groups.get(key, (key,))[0]
         stage = folder / f"assembly-{stages[key]}"
         artifacts = json.loads((stage / "manifest.json").read_text())["artifacts"].values()
         stacks = [each["properties"] for each in artifacts if each["type"] == "aws:cloudformation:stack"]
