@@ -51,12 +51,10 @@ def examples() -> list[Any]:
     ]
 
 
-@pytest.fixture
-def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A stack with everything that the examples mention."""
-    monkeypatch.chdir(ROOT)
-    app = App(context=context)
-    prelude, stack = Stack(app, "Prelude"), Stack(app, "Stack")
+@pytest.fixture(scope="module")
+def mentioned(context: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the examples mention, in one stack."""
+    prelude = Stack(App(context=context), "Prelude")
     alerts = Alerts(prelude, "Alerts")
     zones = [f"eu-west-1{zone}" for zone in "abc"]
     cluster = WorkerCluster(prelude, "Cluster", network="nat", availability_zones=zones, alerts=alerts)
@@ -72,7 +70,6 @@ def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str,
     return {
         **{name: getattr(fargate_workers, name) for name in fargate_workers.__all__},
         "Duration": Duration,
-        "self": stack,
         "alerts": alerts,
         "cluster": cluster,
         "image": image,
@@ -93,6 +90,14 @@ def names(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str,
         "support": iam.Role(prelude, "Support", assumed_by=iam.AccountRootPrincipal()),
         "report": ScheduledTask(prelude, "Report", cluster=cluster, image=image, schedule="rate(1 hour)"),
     }
+
+
+@pytest.fixture
+def names(mentioned: dict[str, Any], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names that an example may use: those, and a stack of its own."""
+    monkeypatch.chdir(ROOT)
+    app = mentioned["cluster"].node.root
+    return {**mentioned, "self": Stack(app, re.sub(r"[\W_]", "-", request.node.callspec.id))}
 
 
 @pytest.mark.parametrize("code", examples())
