@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,12 @@ class Filled:
         return self._calls.get(name) or getattr(self._client, name)
 
 
+@cache
+def _client(service: str) -> Any:
+    """One for all tests of a process: a client takes longer to make than most tests have work for it."""
+    return boto3.client(service, region_name=REGION)  # pyright: ignore
+
+
 @dataclass
 class World:
     """What is deployed."""
@@ -135,12 +142,9 @@ class World:
     folder: Path
     mute_rules: "MuteRules"
     functions: "Functions"
-    clients: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def client(self, service: str) -> Any:
-        if service not in self.clients:
-            self.clients[service] = boto3.client(service, region_name=REGION)  # pyright: ignore
-        return self.clients[service]
+        return _client(service)
 
     def queues(self, worker: str) -> Queues:
         sqs = self.client("sqs")
