@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.operations import Aws
-from fargate_workers_toolkit.operations.examination import CHECKS, alert_checks
+from fargate_workers_toolkit.operations.doctor import CHECKS, alert_checks
 from tests.toolkit.operations.world import World
 
 

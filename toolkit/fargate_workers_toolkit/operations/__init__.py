@@ -41,8 +41,8 @@ from fargate_workers_toolkit.operations.dead_letters import (
     seconds_for,
     shape,
 )
+from fargate_workers_toolkit.operations.doctor import Check, Finding, examine
 from fargate_workers_toolkit.operations.errors import OperationsError
-from fargate_workers_toolkit.operations.examination import Check, Finding, examine
 from fargate_workers_toolkit.operations.messages import (
     LEVELS,
     LogLine,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient, trouble, well
+from fargate_workers_toolkit.operations.doctor.check import Check, Finding, Patient, trouble, well
 from fargate_workers_toolkit.operations.state import FunctionStatus, ServiceStatus, Status
 from fargate_workers_toolkit.operations.workers import a_service
 

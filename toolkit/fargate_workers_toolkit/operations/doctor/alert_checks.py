@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient, trouble, well
+from fargate_workers_toolkit.operations.doctor.check import Check, Finding, Patient, trouble, well
 
 _ALARMS_IN_A_CALL = 100
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from fargate_workers_toolkit.operations.clock import Clock
+from fargate_workers_toolkit.operations.doctor import account_checks, alert_checks, worker_checks
+from fargate_workers_toolkit.operations.doctor.check import Check, Finding, Patient
 from fargate_workers_toolkit.operations.errors import OperationsError, answered
-from fargate_workers_toolkit.operations.examination import account_checks, alert_checks, worker_checks
-from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.state import read_states
 from fargate_workers_toolkit.operations.workers import Worker, settings_of

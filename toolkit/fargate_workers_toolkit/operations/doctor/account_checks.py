@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from fargate_workers_toolkit.operations.examination.check import Check, Finding, Patient, trouble, well
+from fargate_workers_toolkit.operations.doctor.check import Check, Finding, Patient, trouble, well
 from fargate_workers_toolkit.operations.state import ServiceStatus
 
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"

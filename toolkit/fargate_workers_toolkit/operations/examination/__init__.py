@@ -1,6 +1,0 @@
-"""The examination of an environment: what is wrong with it, and what to type then."""
-
-from fargate_workers_toolkit.operations.examination.check import Check, Finding
-from fargate_workers_toolkit.operations.examination.examining import CHECKS, examine
-
-__all__ = ["CHECKS", "Check", "Finding", "examine"]
