@@ -16,13 +16,8 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from fargate_workers.access import Access
-from fargate_workers.alarms import (
-    Alerts,
-    add_alarm,
-    event_target_alarms,
-    handler_failing_alarm,
-    queue_function_alarms,
-)
+from fargate_workers.alarms import Alerts, add_alarm
+from fargate_workers.alarms.catalogue import event_target_alarms, handler_failing_alarm, queue_function_alarms
 from fargate_workers.cloudformation import allow, announce, check_cluster, qualify
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge
