@@ -5,9 +5,9 @@ What to do about an alarm is in its runbook.
 """
 
 from fargate_workers.alarms import runbooks
-from fargate_workers.alarms.alarm import AlarmActions, add_alarm, describe
 from fargate_workers.alarms.alarm_definition import RUNBOOKS, AlarmDefinition, Metric
 from fargate_workers.alarms.alerts import Alerts, Subscription, undelivered_queue
+from fargate_workers.alarms.cloudwatch_alarm import AlarmActions, add_alarm, describe
 from fargate_workers.alarms.metric_queries import dimensions, metric_queries
 from fargate_workers.alarms.mutes import MuteWindow
 
