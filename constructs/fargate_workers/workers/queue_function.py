@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from fargate_workers.access import Access
+from fargate_workers.access import Access, given
 from fargate_workers.alarms import Alerts, add_alarm
 from fargate_workers.alarms.catalogue import event_target_alarms, handler_failing_alarm, queue_function_alarms
 from fargate_workers.cloudformation import allow, announce, check_cluster, qualify
@@ -219,7 +219,7 @@ class QueueFunction(RunnerConstruct):
             "VISIBILITY_TIMEOUT_SECONDS": str(visibility),
             "MAX_PROCESSING_SECONDS": str(demand.max_processing_seconds),
             "CONCURRENCY": str(concurrency),
-            **_set(
+            **given(
                 MAX_ATTEMPTS=attempts_of(id, max_attempts, max_receive_count=self.worker_queue.max_receive_count),
                 MAX_RECEIVE_COUNT=self.worker_queue.max_receive_count,
                 MAX_MESSAGE_BYTES=max_message_bytes,
@@ -409,8 +409,3 @@ def _rows_in(database: PostgresDatabase, id: str, demand: Demand, *, max_tasks: 
     database.check_processing(id, demand.max_processing_seconds)
     access = database.access(id, max_tasks=max_tasks, processes=1)
     return Access(access.statements, {"CLAIM_STORE": "postgres", **access.environment})
-
-
-def _set(**variables: str | int | None) -> dict[str, str]:
-    """The variables that have a value."""
-    return {name: str(value) for name, value in variables.items() if value is not None}
