@@ -23,24 +23,20 @@ from fargate_workers_toolkit.commands.on_call.options import (
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, moment, spinning
-from fargate_workers_toolkit.operations import (
+from fargate_workers_toolkit.operations import OperationsError, WallClock
+from fargate_workers_toolkit.operations.alerting import (
     Alarm,
-    Aws,
     Mutes,
-    OperationsError,
-    WallClock,
-    Worker,
     alarms_of,
     find_mutes,
-    find_worker,
-    find_workers,
     mute,
-    nothing_deployed,
     send_canary,
     subscribers,
     try_alarms,
     unmute,
 )
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.workers import Worker, find_worker, find_workers, nothing_deployed
 
 alerts = typer.Typer(no_args_is_help=True, help="Try whether alerts reach a person.")
 

@@ -25,29 +25,21 @@ from fargate_workers_toolkit.commands.on_call.options import (
     screen,
 )
 from fargate_workers_toolkit.console import Hanging, counted, in_words, moment, show_columns, spinning
-from fargate_workers_toolkit.operations import (
-    Aws,
+from fargate_workers_toolkit.operations import OperationsError, WallClock, dead_letters_of, redrive
+from fargate_workers_toolkit.operations.dead_letters import (
     Choice,
-    DeadLetter,
-    DeadLetterStore,
     Filter,
     Groups,
-    OperationsError,
-    UnreachableError,
-    WallClock,
-    Worker,
-    dead_letters_of,
-    find_worker,
-    find_workers,
     journal_folder,
-    nothing_deployed,
     passing,
     purge,
-    redrive,
     replay,
     seconds_for,
     shape,
 )
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.sources import DeadLetter, DeadLetterStore, UnreachableError
+from fargate_workers_toolkit.operations.workers import Worker, find_worker, find_workers, nothing_deployed
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Look at what was given up, send some of it back, delete some.")
 

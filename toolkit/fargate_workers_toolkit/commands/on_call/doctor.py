@@ -18,17 +18,10 @@ from fargate_workers_toolkit.commands.on_call.options import (
     screen,
 )
 from fargate_workers_toolkit.console import Hanging, counted, spinning
-from fargate_workers_toolkit.operations import (
-    Aws,
-    Check,
-    Finding,
-    OperationsError,
-    WallClock,
-    Worker,
-    examine,
-    find_workers,
-    nothing_deployed,
-)
+from fargate_workers_toolkit.operations import OperationsError, WallClock
+from fargate_workers_toolkit.operations.examination import Check, Finding, examine
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.workers import Worker, find_workers, nothing_deployed
 
 Everything = Annotated[bool, typer.Option("--all", help="Show what is well, too.")]
 

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from fargate_workers_toolkit.operations import Aws, OperationsError, find_place
+from fargate_workers_toolkit.operations import OperationsError
+from fargate_workers_toolkit.operations.places import Aws, find_place
 
 Environment = Annotated[
     str, typer.Argument(help="The environment: environments/NAME.toml, a stage of cdk.out, or local.")

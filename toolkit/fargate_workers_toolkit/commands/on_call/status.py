@@ -20,18 +20,10 @@ from fargate_workers_toolkit.commands.on_call.options import (
     screen,
 )
 from fargate_workers_toolkit.console import Hanging, counted, in_words, moment
-from fargate_workers_toolkit.operations import (
-    Aws,
-    FunctionStatus,
-    OperationsError,
-    ServiceStatus,
-    Status,
-    WallClock,
-    find_worker,
-    find_workers,
-    nothing_deployed,
-    read_states,
-)
+from fargate_workers_toolkit.operations import OperationsError, WallClock
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.state import FunctionStatus, ServiceStatus, Status, read_states
+from fargate_workers_toolkit.operations.workers import find_worker, find_workers, nothing_deployed
 
 Name = Annotated[str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)]
 Watch = Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")]
