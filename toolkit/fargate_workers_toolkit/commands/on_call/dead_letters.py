@@ -39,7 +39,7 @@ from fargate_workers_toolkit.operations.dead_letters import (
 )
 from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.sources import DeadLetter, DeadLetterStore, UnreachableError
-from fargate_workers_toolkit.operations.workers import Worker, find_worker, find_workers, nothing_deployed
+from fargate_workers_toolkit.operations.workers import Worker, find_one_or_all, find_worker
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Look at what was given up, send some of it back, delete some.")
 
@@ -85,9 +85,7 @@ def list_letters(
     """
     choice = _choice(where, None, None)
     aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
-    found = find_workers(aws) if worker is None else [find_worker(aws, worker)]
-    if not found:
-        raise OperationsError(nothing_deployed(aws))
+    found = find_one_or_all(aws, worker)
     results: list[_Counted] = []
     beyond: list[OperationsError] = []
     for each in found:

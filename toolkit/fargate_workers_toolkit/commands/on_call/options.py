@@ -21,6 +21,9 @@ Environment = Annotated[
 WorkerName = Annotated[
     str | None, typer.Argument(metavar="[WORKER]", help="The worker's name. Default: the only one.", show_default=False)
 ]
+OneOrAll = Annotated[
+    str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)
+]
 Profile = Annotated[str | None, typer.Option(help="The profile of the AWS credentials. Default: AWS_PROFILE.")]
 Local = Annotated[bool, typer.Option("--local", help="Look at the embedded AWS of `fargate-workers local up`.")]
 Endpoint = Annotated[
