@@ -19,7 +19,7 @@ def measure() -> Mapping[str, float]:
 def _look() -> dict[str, float]:
     # As a command does, whose imports count.
     from fargate_workers_toolkit.commands import load  # noqa: PLC0415
-    from fargate_workers_toolkit.operations import Filter, Groups, passing  # noqa: PLC0415
+    from fargate_workers_toolkit.operations.dead_letters import Filter, Groups, passing  # noqa: PLC0415
     from tests.toolkit.operations.test_memory import EndlessStore  # noqa: PLC0415
 
     load("dead-letters")

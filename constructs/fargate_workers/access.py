@@ -22,3 +22,8 @@ class Access(NamedTuple):
             task.allow(statement["Action"], statement["Resource"])
         for name, value in self.environment.items():
             task.add_environment(name, value)
+
+
+def given(**variables: str | int | None) -> dict[str, str]:
+    """The variables that have a value; a feature that is off has none."""
+    return {name: str(value) for name, value in variables.items() if value is not None}

@@ -33,7 +33,8 @@ from fargate_workers import (
 )
 from fargate_workers.operations import OperatorAccess, ReaderAccess
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws, tags
+from fargate_workers_toolkit.operations import tags
+from fargate_workers_toolkit.operations.places import Aws
 from fargate_workers_toolkit.operations.sources.kafka import KafkaCluster as ReachedCluster
 from tests.doubles.kafka_servers import mock_kafka
 from tests.toolkit.operations.brokers import kafka, redis_stream

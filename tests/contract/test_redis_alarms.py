@@ -7,8 +7,9 @@ import pytest
 import redis
 
 from benchmarks.valkey import valkey_server
-from fargate_workers.alarms import redis_alarms, runbooks
+from fargate_workers.alarms import runbooks
 from fargate_workers.alarms.alarm_definition import AlarmDefinition
+from fargate_workers.alarms.catalogue import redis_alarms
 from fargate_workers.stores.redis_cache import ACCESS
 
 MEMORY = 3_000_000

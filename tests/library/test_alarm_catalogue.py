@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from fargate_workers import alarms as catalogue
+from fargate_workers.alarms import catalogue
 from fargate_workers.alarms.alarm_definition import AlarmDefinition
 from fargate_workers_toolkit.aws_behaviour.metric_math import evaluate
 

@@ -13,9 +13,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 from constructs import Construct
 
-from fargate_workers.alarms.alarm import add_alarm
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
 from fargate_workers.alarms.alerts import Alerts, Subscription
+from fargate_workers.alarms.cloudwatch_alarm import add_alarm
 from fargate_workers.cluster.stopped_tasks import StoppedTasks
 
 ACCOUNT = {"Ref": "AWS::AccountId"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 
-from fargate_workers_runtime.brokers import address_of, region_of
+from fargate_workers_runtime.brokers.sqs import address_of, region_of
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

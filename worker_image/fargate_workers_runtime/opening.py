@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fargate_workers_runtime.brokers import Broker, SqsBroker, check_addresses
+from fargate_workers_runtime.brokers import Broker
+from fargate_workers_runtime.brokers.sqs import SqsBroker, check_addresses
 from fargate_workers_runtime.claims import Effects
 from fargate_workers_runtime.extras import extra
 from fargate_workers_runtime.process import Ticker

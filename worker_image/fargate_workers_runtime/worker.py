@@ -13,32 +13,17 @@ from fargate_workers_runtime.brokers import AttemptCounter, Broker, Delivery
 from fargate_workers_runtime.claims import Claims, Effects
 from fargate_workers_runtime.errors import HandlerRefused, PoisonMessage
 from fargate_workers_runtime.handlers import Gate, Handler, Steps, finish, synchronous
-from fargate_workers_runtime.pipeline import (
-    LINGER,
+from fargate_workers_runtime.pipeline import HandlerThreads, Inbox, InHand, Lease, Leases, Line, Outage, Work
+from fargate_workers_runtime.pipeline.attempting import Attempts, Isolation, Memory, Turns
+from fargate_workers_runtime.pipeline.receiving import (
     LONG_HANDLER_SECONDS,
     MOST_IN_HAND,
     PERIOD,
-    Again,
-    Attempts,
-    HandlerThreads,
-    Inbox,
-    InHand,
-    Isolation,
-    Lease,
-    Leases,
-    Letter,
-    Line,
-    Memory,
-    Outage,
-    Outcome,
     Receivers,
-    Releases,
-    Settler,
     Standstill,
-    Turns,
-    Work,
     ask_for,
 )
+from fargate_workers_runtime.pipeline.settling import LINGER, Again, Letter, Outcome, Releases, Settler
 from fargate_workers_runtime.process import EXIT_FAILED, EXIT_WRONG, Protection, StopRequest, Ticker
 from fargate_workers_runtime.redis import Limiter
 from fargate_workers_runtime.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fargate_workers_runtime import PoisonMessage
-from fargate_workers_runtime.brokers import MAX_BATCH_BYTES, batches
+from fargate_workers_runtime.brokers.sqs import MAX_BATCH_BYTES, batches
 from fargate_workers_runtime.pipeline import full_jitter
 from order_pipeline.order_files import order_message
 

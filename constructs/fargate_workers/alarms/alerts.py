@@ -11,9 +11,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from fargate_workers.alarms.alarm import add_alarm
 from fargate_workers.alarms.alarm_definition import RUNBOOKS
 from fargate_workers.alarms.catalogue import undelivered_events_alarm
+from fargate_workers.alarms.cloudwatch_alarm import add_alarm
 from fargate_workers.alarms.mutes import MuteRules, MuteWindow
 from fargate_workers.cloudformation import (
     KEY_WAY_OUT,

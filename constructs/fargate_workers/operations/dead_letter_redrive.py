@@ -11,15 +11,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 import fargate_workers_redrive
-from fargate_workers.alarms import (
-    Alerts,
-    add_alarm,
-    dead_letter_alarms,
-    describe,
-    redrive_alarms,
-    redrive_command,
-    undelivered_queue,
-)
+from fargate_workers.alarms import Alerts, add_alarm, describe, undelivered_queue
+from fargate_workers.alarms.catalogue import dead_letter_alarms, redrive_alarms, redrive_command
 from fargate_workers.cloudformation import REDRIVE_ROLE, allow, arn, environment_of, longest, qualify, stack_of
 from fargate_workers.cluster import PythonFunction, WorkerCluster, python_function
 from fargate_workers.errors import ConfigurationError

@@ -11,13 +11,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from fargate_workers.access import Access
-from fargate_workers.alarms import (
-    AlarmDefinition,
-    of_quiet_groups,
-    queue_attributes_command,
-    queue_metric,
-    work_queue_alarms,
-)
+from fargate_workers.alarms import AlarmDefinition
+from fargate_workers.alarms.catalogue import of_quiet_groups, queue_attributes_command, queue_metric, work_queue_alarms
 from fargate_workers.cloudformation import KEY_WAY_OUT, TOKEN, account, allow_by_key, announce_statements, check_place
 from fargate_workers.compliance import acknowledge
 from fargate_workers.durations import in_seconds, in_words, seconds

@@ -11,7 +11,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 import fargate_workers_planner
-from fargate_workers.alarms import add_alarm, scaling_planner_alarms
+from fargate_workers.alarms import add_alarm
+from fargate_workers.alarms.catalogue import scaling_planner_alarms
 from fargate_workers.cloudformation import PLANNER_ROLE, TOKEN, allow, arn, dead_letter_queue, qualify, stack_of
 from fargate_workers.cluster import EveryMinute, WorkerCluster, python_function, run_each_event_once
 from fargate_workers.errors import ConfigurationError

@@ -11,7 +11,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
-from fargate_workers.alarms import Alerts, add_alarm, database_alarms
+from fargate_workers.alarms import Alerts, add_alarm
+from fargate_workers.alarms.catalogue import database_alarms
 from fargate_workers.cloudformation import KEY_WAY_OUT, check_place, qualify, unique_name
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge, acknowledge_checkov

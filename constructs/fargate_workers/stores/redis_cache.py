@@ -12,7 +12,8 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from fargate_workers.access import Access
-from fargate_workers.alarms import Alerts, add_alarm, redis_alarms
+from fargate_workers.alarms import Alerts, add_alarm
+from fargate_workers.alarms.catalogue import redis_alarms
 from fargate_workers.cloudformation import KEY_WAY_OUT, allow, arn, check_place, qualify, unique_name
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge

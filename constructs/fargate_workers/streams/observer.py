@@ -12,7 +12,8 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 import fargate_workers_observer
-from fargate_workers.alarms import add_alarm, observer_alarms
+from fargate_workers.alarms import add_alarm
+from fargate_workers.alarms.catalogue import observer_alarms
 from fargate_workers.cloudformation import OBSERVER_ROLE, dead_letter_queue, qualified_name
 from fargate_workers.cluster import EveryMinute, python_function, run_each_event_once
 from fargate_workers.errors import ConfigurationError

@@ -6,7 +6,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fargate_workers.access import Access
-from fargate_workers.alarms import AlarmDefinition, cache_command, observed_metric, redis_source_alarms
+from fargate_workers.alarms import AlarmDefinition
+from fargate_workers.alarms.catalogue import cache_command, observed_metric, redis_source_alarms
 from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.queues import Demand, PlannerInput, Signals, TaskInNetwork

@@ -9,7 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from fargate_workers.alarms import Alerts, add_alarm, event_target_alarms, undelivered_queue
+from fargate_workers.alarms import Alerts, add_alarm, undelivered_queue
+from fargate_workers.alarms.catalogue import event_target_alarms
 from fargate_workers.cloudformation import allow, object_created, switch_on_event_bridge
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge

@@ -9,7 +9,8 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from fargate_workers.alarms import Alerts, add_alarm, scheduled_task_alarms, undelivered_queue
+from fargate_workers.alarms import Alerts, add_alarm, undelivered_queue
+from fargate_workers.alarms.catalogue import scheduled_task_alarms
 from fargate_workers.cloudformation import check_time_zone, event_rule, stack_of
 from fargate_workers.cluster import WorkerCluster, stopped_tasks
 from fargate_workers.compliance import acknowledge_cfn_lint_in_outputs

@@ -1,12 +1,9 @@
 """The base of every construct around one Fargate task."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import jsii
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -16,7 +13,7 @@ from fargate_workers.alarms import Alerts
 from fargate_workers.cloudformation import check_cluster, qualify
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.stores import Claims, RedisCache, access_to, claim_store, one_cache
-from fargate_workers.tasks.runtime_metric import runtime_metric
+from fargate_workers.tasks.runner_construct import RunnerConstruct
 from fargate_workers.tasks.task_options import TaskOptions
 from fargate_workers.tasks.worker_task import WorkerTask
 
@@ -29,8 +26,7 @@ class TaskNeeds(NamedTuple):
     health_check: ecs.HealthCheck | None = None
 
 
-@jsii.implements(iam.IGrantable, ec2.IConnectable)
-class TaskConstruct(Construct):
+class TaskConstruct(RunnerConstruct):
     """A construct around one Fargate task: `QueueWorker`, `ScheduledTask` or `ObjectCreatedTask`.
 
     It makes the task. Grants, connections, permissions and variables of the construct are those of its `task`.
@@ -89,6 +85,7 @@ class TaskConstruct(Construct):
             managed_policies=own.managed_policies,
             **options,
         )
+        self._runner = self.task
         if redis is not None:
             redis.let_in(self.task.connections)
 
@@ -96,42 +93,6 @@ class TaskConstruct(Construct):
     def task_definition(self) -> ecs.FargateTaskDefinition:
         """The task's definition."""
         return self.task.task_definition
-
-    @property
-    def permissions(self) -> iam.ManagedPolicy:
-        """The policy with what the task may do: grants to this construct are statements in it."""
-        return self.task.permissions
-
-    def metric(self, name: str, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
-        """One of the metrics that the runtime writes for this worker, for further alarms and dashboards.
-
-            cloudwatch.Alarm(self, "Slow", metric=orders.metric("HandlerSeconds", statistic="p99"), threshold=10, ...)
-
-        Args:
-            name: Such as "MessagesHandled", "MessagesFailed" or "HandlerSeconds".
-            statistic: CloudWatch's name of it. Defaults to "Sum".
-            period: Defaults to a minute.
-        """
-        return runtime_metric(self.task.qualified_name, name, statistic=statistic, period=period)
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The principal to which permissions are granted."""
-        return self.task.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        """The connections of the task's security group."""
-        return self.task.connections
-
-    def add_environment(self, name: str, value: str) -> None:
-        """Set one variable of the container.
-
-        Args:
-            name: The variable.
-            value: Its value.
-        """
-        self.task.add_environment(name, value)
 
     def add_secret(self, name: str, secret: ecs.Secret) -> None:
         """Set one variable of the container from a secret, and let the task reach the service that keeps it.
@@ -141,21 +102,3 @@ class TaskConstruct(Construct):
             secret: The secret.
         """
         self.task.add_secret(name, secret)
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        *,
-        sid: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Allow the task `actions` on `resources`.
-
-        Args:
-            actions: IAM actions.
-            resources: ARNs.
-            sid: The statement's id. Defaults to none.
-            conditions: IAM conditions. Defaults to none.
-        """
-        self.task.allow(actions, resources, sid=sid, conditions=conditions)

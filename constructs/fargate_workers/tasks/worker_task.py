@@ -1,26 +1,25 @@
 """A hardened Fargate task: its definition, roles, permissions, security group and logs."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
-from typing import Any, Unpack, cast
+from collections.abc import Sequence
+from functools import cache
+from typing import Unpack, cast
 from weakref import WeakKeyDictionary
 
-import jsii
 from aws_cdk import Size
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from fargate_workers.access import Access
-from fargate_workers.cloudformation import account, arn, check_cluster, group_description, log_stream_prefix, qualify
-from fargate_workers.cluster import CONTAINER, WorkerCluster, https
+from fargate_workers.cloudformation import account, arn, check_cluster, log_stream_prefix, qualify
+from fargate_workers.cluster import CONTAINER, WorkerCluster
 from fargate_workers.compliance import acknowledge
 from fargate_workers.durations import in_seconds, in_words, seconds
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.tasks.container_image import architecture_of, cpu_architecture
 from fargate_workers.tasks.image_place import check_image
+from fargate_workers.tasks.runner import Runner
 from fargate_workers.tasks.task_options import (
     DEFAULT_CPU,
     DEFAULT_MEMORY_MIB,
@@ -38,8 +37,7 @@ USER = "10001:10001"
 _services_of: WeakKeyDictionary[ecs.ContainerImage, Sequence[str]] = WeakKeyDictionary()
 
 
-@jsii.implements(iam.IGrantable, ec2.IConnectable)
-class WorkerTask(Construct):
+class WorkerTask(Runner):
     """A Fargate task definition with one container, its two roles, its log group and its security group.
 
     The container runs under an init process as user 10001, on a read-only root file system; only `/tmp` can be
@@ -92,7 +90,15 @@ class WorkerTask(Construct):
         managed_policies: Sequence[iam.IManagedPolicy] = (),
         **options: Unpack[TaskOptions],
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(
+            scope,
+            id,
+            cluster=cluster,
+            name=name,
+            qualified_name=qualified_name or qualify(scope, id),
+            described=f"Tasks of {name}.",
+            uses=uses,
+        )
         check_cluster(name, cluster)
         check_names(name, options)
         cpu, memory_mib = options.get("cpu", DEFAULT_CPU), options.get("memory_mib", DEFAULT_MEMORY_MIB)
@@ -109,8 +115,6 @@ class WorkerTask(Construct):
                 f"{name}: ephemeral_storage_gib is {ephemeral_storage_gib}; Fargate takes 21 to 200, and 20 without it."
             )
         self.cluster = cluster
-        self.name = name
-        self.qualified_name: str = qualified_name or qualify(scope, id)
         self.container_name: str = CONTAINER
         self._execution_document: iam.PolicyDocument | None = None
         self.log_group: logs.LogGroup = logs.LogGroup(
@@ -121,6 +125,7 @@ class WorkerTask(Construct):
             removal_policy=cluster.log_removal_policy,
         )
         self.task_role: iam.IRole = _role(self, "TaskRole", managed_policies)
+        self._role = self.task_role
         self.execution_role: iam.IRole = _role(self, "ExecutionRole")
         self.task_definition: ecs.FargateTaskDefinition = ecs.FargateTaskDefinition(
             self,
@@ -142,7 +147,7 @@ class WorkerTask(Construct):
             command=None if command is None else list(command),
             environment={
                 **(options.get("environment") or {}),
-                **{name: value for access in uses for name, value in access.environment.items()},
+                **self._variables,
                 "WORKER_NAME": self.qualified_name,
                 "HEALTH_FILE": HEALTH_FILE,
                 "STOP_TIMEOUT_SECONDS": str(stop_timeout_seconds),
@@ -168,43 +173,8 @@ class WorkerTask(Construct):
         self._keep_execution_grants_in_managed_policy(image)
         self._image = image
         self._reach_what_a_start_takes(secrets=bool(secrets))
-        self._statements = [statement for access in uses for statement in access.statements]
         if self._statements:
             _ = self.permissions
-
-    @cached_property
-    def permissions(self) -> iam.ManagedPolicy:
-        """What the task may do: grants to the task are statements in here."""
-        # Beneath the role, so that a service, which waits for the role, starts no task before it may do its work.
-        return iam.ManagedPolicy(
-            cast("Construct", self.task_role),
-            "Permissions",
-            roles=[self.task_role],
-            document=iam.PolicyDocument.from_json({"Statement": self._statements}) if self._statements else None,
-        )
-
-    @cached_property
-    def security_group(self) -> ec2.SecurityGroup:
-        """The task's security group: out by HTTPS, in not at all."""
-        group = ec2.SecurityGroup(
-            self,
-            "SecurityGroup",
-            vpc=self.cluster.vpc,
-            description=group_description(f"Tasks of {self.name}."),
-            allow_all_outbound=False,
-        )
-        group.add_egress_rule(_anywhere(), https(), "AWS and other services, by HTTPS")
-        return group
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The principal to which permissions are granted."""
-        return self.permissions.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        """The connections of the task's security group."""
-        return self.security_group.connections
 
     def add_environment(self, name: str, value: str) -> None:
         """Set one variable of the container.
@@ -224,31 +194,6 @@ class WorkerTask(Construct):
         """
         self.container.add_secret(name, secret)
         self._reach_what_a_start_takes(secrets=True)
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        *,
-        sid: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Allow the task `actions` on `resources`.
-
-        Args:
-            actions: IAM actions.
-            resources: ARNs.
-            sid: The statement's id. Defaults to none.
-            conditions: IAM conditions. Defaults to none.
-        """
-        self.permissions.add_statements(
-            iam.PolicyStatement(
-                sid=sid,
-                actions=list(actions),
-                resources=list(resources),
-                conditions=dict(conditions) if conditions else None,
-            )
-        )
 
     def _reach_what_a_start_takes(self, *, secrets: bool) -> None:
         for service in self._services_to_start(self._image, secrets=secrets):
@@ -322,8 +267,3 @@ def _linux() -> ecs.OperatingSystemFamily:
 @cache
 def _log_buffer() -> Size:
     return Size.mebibytes(25)
-
-
-@cache
-def _anywhere() -> ec2.IPeer:
-    return ec2.Peer.any_ipv4()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fargate_workers.access import Access
-from fargate_workers.alarms import AlarmDefinition, consumer_group_alarms, describe_topic_command, group_metric
+from fargate_workers.alarms import AlarmDefinition
+from fargate_workers.alarms.catalogue import consumer_group_alarms, describe_topic_command, group_metric
 from fargate_workers.cloudformation import TOKEN, allow
 from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError

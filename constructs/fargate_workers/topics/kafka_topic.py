@@ -227,12 +227,7 @@ class KafkaTopic(Construct):
         Args:
             group: The name of the group.
         """
-        name = f"{self.topic_name}.{group}.dead-letters"
-        if self.node.try_find_child(f"DeadLetters-{group}") is None:
-            check_topic_name(self.node.path, name)
-            settings = {"retention.ms": str(1_000 * self._dead_letter_retention)}
-            self._make(f"DeadLetters-{group}", name, 1, settings)
-        return name
+        return self._beside(group, "DeadLetters", f"{self.topic_name}.{group}.dead-letters", 1)
 
     def retry_topic(self, group: str) -> str:
         """The name of the retry topic of a group, which is made when first asked for.
@@ -240,11 +235,13 @@ class KafkaTopic(Construct):
         Args:
             group: The name of the group.
         """
-        name = f"{self.topic_name}.{group}.retries"
-        if self.node.try_find_child(f"Retries-{group}") is None:
+        return self._beside(group, "Retries", f"{self.topic_name}.{group}.retries", self.partitions)
+
+    def _beside(self, group: str, id: str, name: str, partitions: int) -> str:
+        if self.node.try_find_child(f"{id}-{group}") is None:
             check_topic_name(self.node.path, name)
             settings = {"retention.ms": str(1_000 * self._dead_letter_retention)}
-            self._make(f"Retries-{group}", name, self.partitions, settings)
+            self._make(f"{id}-{group}", name, partitions, settings)
         return name
 
     def _remember(self, id: str, kafka: KafkaCluster, name: str, partitions: int, max_message_bytes: int) -> None:

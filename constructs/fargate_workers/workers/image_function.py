@@ -1,30 +1,21 @@
 """A Lambda function that runs the workers' image: its role, permissions, network and logs."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import aws_cdk
-import jsii
 from aws_cdk import CfnResource
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from fargate_workers.access import Access
-from fargate_workers.cloudformation import (
-    FUNCTION_ROLE,
-    allow,
-    environment_of,
-    group_description,
-    ownership_tags,
-)
-from fargate_workers.cluster import WorkerCluster, https
+from fargate_workers.cloudformation import FUNCTION_ROLE, allow, environment_of, ownership_tags
+from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import COMPLIANCE_PACKS, acknowledge, acknowledge_checkov
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.tasks import Architecture, architecture_of, image_uri
+from fargate_workers.tasks import Architecture, Runner, architecture_of, image_uri
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -42,8 +33,7 @@ _NETWORK_INTERFACES = (
 )
 
 
-@jsii.implements(iam.IGrantable, ec2.IConnectable)
-class ImageFunction(Construct):
+class ImageFunction(Runner):
     """A function of the tasks' image. As Lambda has it, it can write nothing but /tmp and runs as no user of its own.
 
     In a cluster's network it may connect anywhere by HTTPS, and to whatever `connections` allows. Without a cluster it
@@ -95,7 +85,15 @@ class ImageFunction(Construct):
         reserved_concurrency: int | None,
         tracing: bool,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(
+            scope,
+            id,
+            cluster=cluster,
+            name=name,
+            qualified_name=qualified_name,
+            described=f"The function {name}.",
+            uses=uses,
+        )
         if not 128 <= memory_mib <= 10_240:
             raise ConfigurationError(f"{name}: memory_mib is {memory_mib}; Lambda takes 128 to 10240.")
         if cluster is not None and cluster.network == "public":
@@ -103,8 +101,6 @@ class ImageFunction(Construct):
                 f'{name}: network="public" gives a function no way out, for it has no address there; leave cluster '
                 'out, or choose "nat" or "endpoints".'
             )
-        self._cluster = cluster
-        self._name = name
         self.log_group: logs.LogGroup = logs.LogGroup(
             self,
             "Logs",
@@ -112,7 +108,7 @@ class ImageFunction(Construct):
             retention=logs.RetentionDays.ONE_MONTH if cluster is None else cluster.log_retention,
             removal_policy=aws_cdk.RemovalPolicy.DESTROY if cluster is None else cluster.log_removal_policy,
         )
-        self.role: iam.IRole = cast(
+        self._role = self.role = cast(
             "iam.IRole",
             iam.Role(self, "Role", assumed_by=cast("iam.IPrincipal", iam.ServicePrincipal("lambda.amazonaws.com"))),
         )
@@ -120,18 +116,11 @@ class ImageFunction(Construct):
             *([allow(_NETWORK_INTERFACES, "*")] if cluster is not None else []),
             *([allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] if tracing else []),
         ]
-        statements = [
-            *(statement for access in uses for statement in access.statements),
+        self._statements += [
             allow(["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn),
             *anywhere,
         ]
-        self.permissions: iam.ManagedPolicy = iam.ManagedPolicy(
-            cast("Construct", self.role),
-            "Permissions",
-            roles=[self.role],
-            document=iam.PolicyDocument.from_json({"Statement": statements}),
-        )
-        self._variables = {**environment, **{k: v for access in uses for k, v in access.environment.items()}}
+        self._variables = {**environment, **self._variables}
         built_for = architecture_of(name, image, architecture)
         # Loaded here: it is one of the CDK's largest modules, and most who import us make no function.
         self._types: type[lambda_.CfnFunction] = aws_cdk.aws_lambda.CfnFunction
@@ -164,37 +153,6 @@ class ImageFunction(Construct):
         self.function_name: str = self.resource.ref
         self._acknowledge(anywhere=bool(anywhere), reserved=reserved_concurrency is not None, tracing=tracing)
 
-    @cached_property
-    def security_group(self) -> ec2.SecurityGroup:
-        """The function's security group: out by HTTPS, in not at all.
-
-        Raises:
-            ConfigurationError: It runs in no network.
-        """
-        if self._cluster is None:
-            raise ConfigurationError(
-                f"{self._name}: it runs in no network, where nothing of one is in reach; give it a cluster."
-            )
-        group = ec2.SecurityGroup(
-            self,
-            "SecurityGroup",
-            vpc=self._cluster.vpc,
-            description=group_description(f"The function {self._name}."),
-            allow_all_outbound=False,
-        )
-        group.add_egress_rule(ec2.Peer.any_ipv4(), https(), "AWS and other services, by HTTPS")
-        return group
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The principal to which permissions are granted."""
-        return self.permissions.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        """The connections of the function's security group."""
-        return self.security_group.connections
-
     def add_environment(self, name: str, value: str) -> None:
         """Set one variable.
 
@@ -216,7 +174,7 @@ class ImageFunction(Construct):
             reason = "The event source mapping limits how many invocations there are at once."
             findings |= {f"{pack}-LambdaConcurrency": reason for pack in ("HIPAA.Security", "NIST.800.53.R5")}
             checkov["CKV_AWS_115"] = reason
-        if self._cluster is None:
+        if self._network_of is None:
             reason = "It needs nothing of a network; a cluster= would place it in one."
             findings |= {f"{pack}-LambdaInsideVPC": reason for pack in COMPLIANCE_PACKS}
             checkov["CKV_AWS_117"] = reason
@@ -225,7 +183,7 @@ class ImageFunction(Construct):
         acknowledge(self.resource, findings)
         acknowledge_checkov(self.resource, checkov)
         policy = self.permissions.node.default_child
-        if self._cluster is not None and isinstance(policy, CfnResource):  # none where others make the roles
+        if self._network_of is not None and isinstance(policy, CfnResource):  # none where others make the roles
             reason = "Lambda makes network interfaces by permissions that AWS narrows to no resource."
             acknowledge_checkov(policy, {"CKV_AWS_111": reason})
         if anywhere:

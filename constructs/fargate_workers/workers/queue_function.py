@@ -1,28 +1,20 @@
 """The Lambda function that drains a queue, by the handler and the image of its workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk
-import jsii
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from fargate_workers.access import Access
-from fargate_workers.alarms import (
-    Alerts,
-    add_alarm,
-    event_target_alarms,
-    handler_failing_alarm,
-    queue_function_alarms,
-)
+from fargate_workers.access import Access, given
+from fargate_workers.alarms import Alerts, add_alarm
+from fargate_workers.alarms.catalogue import event_target_alarms, handler_failing_alarm, queue_function_alarms
 from fargate_workers.cloudformation import allow, announce, check_cluster, qualify
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge
@@ -42,7 +34,7 @@ from fargate_workers.queues import (
     subscribe,
 )
 from fargate_workers.stores import Claims, PostgresDatabase, RedisCache, access_to, claim_store, one_cache
-from fargate_workers.tasks import Architecture, runtime_metric
+from fargate_workers.tasks import Architecture, RunnerConstruct
 from fargate_workers.workers.checks import attempts_of, check_sizes
 from fargate_workers.workers.function_checks import (
     FEWEST_RECEIVES,
@@ -66,8 +58,7 @@ ACCEPTABLE_AGE = 900
 MEMORY_MIB = 512
 
 
-@jsii.implements(iam.IGrantable, ec2.IConnectable)
-class QueueFunction(Construct):
+class QueueFunction(RunnerConstruct):
     """A Lambda function that drains a queue: the workers' image and handler, and an event source mapping.
 
         image = worker_image("worker_image")
@@ -228,7 +219,7 @@ class QueueFunction(Construct):
             "VISIBILITY_TIMEOUT_SECONDS": str(visibility),
             "MAX_PROCESSING_SECONDS": str(demand.max_processing_seconds),
             "CONCURRENCY": str(concurrency),
-            **_set(
+            **given(
                 MAX_ATTEMPTS=attempts_of(id, max_attempts, max_receive_count=self.worker_queue.max_receive_count),
                 MAX_RECEIVE_COUNT=self.worker_queue.max_receive_count,
                 MAX_MESSAGE_BYTES=max_message_bytes,
@@ -257,6 +248,7 @@ class QueueFunction(Construct):
             reserved_concurrency=reserved_concurrency,
             tracing=tracing,
         )
+        self._runner = self.function
         self.function_name: str = self.function.function_name
         if redis is not None:
             redis.let_in(self.function.connections)
@@ -274,65 +266,6 @@ class QueueFunction(Construct):
     def dead_letter_queue(self) -> Queue:
         """The dead-letter queue."""
         return self.worker_queue.dead_letter_queue
-
-    @property
-    def permissions(self) -> iam.ManagedPolicy:
-        """The policy with what the function may do: grants to this construct are statements in it."""
-        return self.function.permissions
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The principal to which permissions are granted."""
-        return self.function.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        """The connections of the function's security group, in a cluster's network."""
-        return self.function.connections
-
-    def add_environment(self, name: str, value: str) -> None:
-        """Set one variable of the function.
-
-        Args:
-            name: The variable.
-            value: Its value.
-        """
-        self.function.add_environment(name, value)
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        *,
-        sid: str | None = None,
-        conditions: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Allow the function `actions` on `resources`.
-
-        Args:
-            actions: IAM actions.
-            resources: ARNs.
-            sid: The statement's id. Defaults to none.
-            conditions: IAM conditions. Defaults to none.
-        """
-        self.permissions.add_statements(
-            iam.PolicyStatement(
-                sid=sid,
-                actions=list(actions),
-                resources=list(resources),
-                conditions=dict(conditions) if conditions else None,
-            )
-        )
-
-    def metric(self, name: str, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
-        """One of the metrics that the runtime writes for this function.
-
-        Args:
-            name: Such as "MessagesHandled", "MessagesFailed" or "HandlerSeconds".
-            statistic: CloudWatch's name of it. Defaults to "Sum".
-            period: Defaults to a minute.
-        """
-        return runtime_metric(self.qualified_name, name, statistic=statistic, period=period)
 
     def subscribe(
         self,
@@ -476,8 +409,3 @@ def _rows_in(database: PostgresDatabase, id: str, demand: Demand, *, max_tasks: 
     database.check_processing(id, demand.max_processing_seconds)
     access = database.access(id, max_tasks=max_tasks, processes=1)
     return Access(access.statements, {"CLAIM_STORE": "postgres", **access.environment})
-
-
-def _set(**variables: str | int | None) -> dict[str, str]:
-    """The variables that have a value."""
-    return {name: str(value) for name, value in variables.items() if value is not None}

@@ -10,15 +10,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from fargate_workers.access import Access
-from fargate_workers.alarms import (
-    Alerts,
-    add_alarm,
-    event_target_alarms,
-    handler_failing_alarm,
-    outbox_alarms,
-    worker_alarms,
-)
+from fargate_workers.access import Access, given
+from fargate_workers.alarms import Alerts, add_alarm
+from fargate_workers.alarms.catalogue import event_target_alarms, handler_failing_alarm, outbox_alarms, worker_alarms
 from fargate_workers.cloudformation import qualify
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.durations import in_seconds, seconds
@@ -194,7 +188,7 @@ class QueueWorker(TaskConstruct):
                 "PACING": pacing,
                 "PROCESSES": str(demand.processes),
                 # Every variable that has a value is set, even where it equals the image's default.
-                **_container_variables(
+                **given(
                     MAX_ATTEMPTS=attempts_of(id, max_attempts, max_receive_count=self.source.max_receive_count),
                     MAX_RECEIVE_COUNT=self.source.max_receive_count,
                     RATE_LIMIT_PER_SECOND=max_downstream_rate,
@@ -404,11 +398,6 @@ class QueueWorker(TaskConstruct):
                 environment=self.cluster.environment,
             )
         return rule
-
-
-def _container_variables(**variables: str | int | None) -> dict[str, str]:
-    """The variables that have a value; a feature that is off has none."""
-    return {name: str(value) for name, value in variables.items() if value is not None}
 
 
 def _claims_in(database: PostgresDatabase | None, worker: str, demand: Demand) -> Access:

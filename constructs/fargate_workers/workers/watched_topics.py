@@ -7,7 +7,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from fargate_workers.alarms import Alerts, add_alarm, topic_alarms
+from fargate_workers.alarms import Alerts, add_alarm
+from fargate_workers.alarms.catalogue import topic_alarms
 from fargate_workers.cloudformation import stack_of
 from fargate_workers.queues import is_of_another_account
 

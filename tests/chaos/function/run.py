@@ -10,7 +10,8 @@ from typing import Any
 
 import boto3
 
-from fargate_workers_runtime.brokers import Broker, SqsBroker
+from fargate_workers_runtime.brokers import Broker
+from fargate_workers_runtime.brokers.sqs import SqsBroker
 from tests.chaos.function.mapping import EventSourceMapping
 from tests.chaos.function.verdict import Seen, Verdict, judge
 from tests.chaos.history import history

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fargate_workers_toolkit.local import Mailbox
-from fargate_workers_toolkit.operations import Aws, WallClock, Worker, read_states, service_of, task_settings
+from fargate_workers_toolkit.operations import WallClock
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.state import read_states
+from fargate_workers_toolkit.operations.workers import Worker, service_of, task_settings
 from tests.patience import until
 
 CLOCK = WallClock()

@@ -20,23 +20,12 @@ from fargate_workers_toolkit.console.progress import Progress
 from fargate_workers_toolkit.local import lifecycle
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.workspace import Workspace
-from fargate_workers_toolkit.operations import (
-    Aws,
-    Choice,
-    DeadLetterStore,
-    Filter,
-    Groups,
-    Place,
-    Worker,
-    dead_letters_of,
-    find_worker,
-    find_workers,
-    open_source,
-    passing,
-    read_states,
-    replay,
-    service_of,
-)
+from fargate_workers_toolkit.operations import dead_letters_of
+from fargate_workers_toolkit.operations.dead_letters import Choice, Filter, Groups, passing, replay
+from fargate_workers_toolkit.operations.places import Aws, Place
+from fargate_workers_toolkit.operations.sources import DeadLetterStore, open_source
+from fargate_workers_toolkit.operations.state import read_states
+from fargate_workers_toolkit.operations.workers import Worker, find_worker, find_workers, service_of
 from tests.end_to_end.local.conftest import SELECTION
 from tests.end_to_end.local.operated import (
     CLOCK,

@@ -24,14 +24,8 @@ from fargate_workers_toolkit.local import lifecycle
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
 from fargate_workers_toolkit.local.scenarios.running_system import RunningSystem
 from fargate_workers_toolkit.local.workspace import Workspace
-from fargate_workers_toolkit.operations import (
-    Aws,
-    a_service,
-    find_place,
-    find_worker,
-    service_of,
-    task_settings,
-)
+from fargate_workers_toolkit.operations.places import Aws, find_place
+from fargate_workers_toolkit.operations.workers import a_service, find_worker, service_of, task_settings
 from tests.patience import until
 
 pytestmark = pytest.mark.local

@@ -10,7 +10,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws, alarms_of, find_place, find_worker, mute, try_alarms
+from fargate_workers_toolkit.operations.alerting import alarms_of, mute, try_alarms
+from fargate_workers_toolkit.operations.places import Aws, find_place
+from fargate_workers_toolkit.operations.workers import find_worker
 from tests.toolkit.operations.letters import MovedClock
 from tests.toolkit.operations.world import World
 

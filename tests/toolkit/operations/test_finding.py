@@ -7,7 +7,9 @@ import pytest
 
 from fargate_workers_toolkit import local
 from fargate_workers_toolkit.local.embedded_aws import EmbeddedAws
-from fargate_workers_toolkit.operations import Aws, OperationsError, find_place, find_worker, find_workers
+from fargate_workers_toolkit.operations import OperationsError
+from fargate_workers_toolkit.operations.places import Aws, find_place
+from fargate_workers_toolkit.operations.workers import find_worker, find_workers
 from tests.toolkit.operations.world import World
 
 

@@ -9,7 +9,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws, OperationsError, find_place, find_worker, pause, resume
+from fargate_workers_toolkit.operations import OperationsError
+from fargate_workers_toolkit.operations.pauses import pause, resume
+from fargate_workers_toolkit.operations.places import Aws, find_place
+from fargate_workers_toolkit.operations.workers import find_worker
 from tests.toolkit.operations.letters import MovedClock
 from tests.toolkit.operations.world import World
 

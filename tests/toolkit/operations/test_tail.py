@@ -10,7 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from fargate_workers_toolkit.command import app
-from fargate_workers_toolkit.operations import Aws, Wanted, find_place, follow_lines
+from fargate_workers_toolkit.operations.messages import Wanted, follow_lines
+from fargate_workers_toolkit.operations.places import Aws, find_place
 from tests.toolkit.operations.letters import MovedClock
 from tests.toolkit.operations.world import World
 

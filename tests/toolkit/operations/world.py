@@ -12,7 +12,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from fargate_workers_toolkit.operations import Aws, tags
+from fargate_workers_toolkit.operations import tags
+from fargate_workers_toolkit.operations.places import Aws
 from tests.toolkit.operations.letters import REGION, Queues
 
 ACCOUNT = "123456789012"  # moto's

@@ -9,23 +9,9 @@ from fargate_workers_runtime.brokers.broker import (
     Failure,
     Lag,
 )
-from fargate_workers_runtime.brokers.sqs import (
-    BATCH,
-    LONGEST_VISIBILITY,
-    MAX_BATCH_BYTES,
-    SqsBroker,
-    address_of,
-    batches,
-    check_addresses,
-    region_of,
-    sns_notification,
-    unwrap,
-)
+from fargate_workers_runtime.brokers.sqs import sns_notification, unwrap
 
 __all__ = [
-    "BATCH",
-    "LONGEST_VISIBILITY",
-    "MAX_BATCH_BYTES",
     "AttemptCounter",
     "Broker",
     "Capabilities",
@@ -33,11 +19,6 @@ __all__ = [
     "Delivery",
     "Failure",
     "Lag",
-    "SqsBroker",
-    "address_of",
-    "batches",
-    "check_addresses",
-    "region_of",
     "sns_notification",
     "unwrap",
 ]

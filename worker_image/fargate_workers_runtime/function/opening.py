@@ -1,7 +1,7 @@
 """The parts of a function's worker, opened as the environment names them."""
 
-from fargate_workers_runtime.brokers import SqsBroker, check_addresses
 from fargate_workers_runtime.brokers.function import InvocationBroker
+from fargate_workers_runtime.brokers.sqs import SqsBroker, check_addresses
 from fargate_workers_runtime.claims import open_claims
 from fargate_workers_runtime.clients import prompt_sqs_client
 from fargate_workers_runtime.function.fed_worker import FedWorker

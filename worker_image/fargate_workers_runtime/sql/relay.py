@@ -17,7 +17,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import ConnectionPool
 
-from fargate_workers_runtime.brokers import batches
+from fargate_workers_runtime.brokers.sqs import batches
 from fargate_workers_runtime.sql import outbox
 from fargate_workers_runtime.telemetry import GaugeName
 

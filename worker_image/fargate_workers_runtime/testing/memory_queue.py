@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fargate_workers_runtime.brokers import BATCH, LONGEST_VISIBILITY, Capabilities, DeadLetter, Delivery, Failure, Lag
+from fargate_workers_runtime.brokers import Capabilities, DeadLetter, Delivery, Failure, Lag
+from fargate_workers_runtime.brokers.sqs import BATCH, LONGEST_VISIBILITY
 
 #: How long a FIFO queue recognises a deduplication id, in seconds.
 _DEDUPLICATION_SECONDS = 300

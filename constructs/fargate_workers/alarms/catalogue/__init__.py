@@ -7,7 +7,7 @@ from fargate_workers.alarms.catalogue.consumer_group_alarms import (
 )
 from fargate_workers.alarms.catalogue.database_alarms import database_alarms
 from fargate_workers.alarms.catalogue.delivery_alarms import event_target_alarms, topic_alarms, undelivered_events_alarm
-from fargate_workers.alarms.catalogue.function_alarms import redrive_alarms, scaling_planner_alarms
+from fargate_workers.alarms.catalogue.function_alarms import observer_alarms, redrive_alarms, scaling_planner_alarms
 from fargate_workers.alarms.catalogue.outbox_alarms import outbox_alarms
 from fargate_workers.alarms.catalogue.queue_alarms import (
     dead_letter_alarms,
@@ -22,7 +22,6 @@ from fargate_workers.alarms.catalogue.store_alarms import redis_alarms
 from fargate_workers.alarms.catalogue.stream_alarms import (
     cache_command,
     observed_metric,
-    observer_alarms,
     redis_source_alarms,
 )
 from fargate_workers.alarms.catalogue.task_alarms import scheduled_task_alarms

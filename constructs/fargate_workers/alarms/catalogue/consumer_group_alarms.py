@@ -4,10 +4,8 @@ MSK is silent about a group's lag while the group rebalances, and before its fir
 https://docs.aws.amazon.com/msk/latest/developerguide/consumer-lag.html
 """
 
-import math
-
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
-from fargate_workers.alarms.catalogue.worker_alarms import worker_metric
+from fargate_workers.alarms.catalogue.worker_alarms import NONE_ENDED, ended_metrics, stuck_minutes, worker_metric
 from fargate_workers.alarms.command_lines import logs_command
 
 KAFKA_NAMESPACE = "AWS/Kafka"
@@ -59,8 +57,7 @@ def consumer_group_alarms(
         acceptable_age_seconds: Age of the oldest record that is not committed, in seconds, that raises an alarm.
         max_processing_seconds: Seconds that a handler may take over one record. Defaults to 900.
     """
-    stuck_minutes = max(15, math.ceil(max_processing_seconds / 60))
-    look = describe_topic_command(cluster_arn, topic)
+    minutes = stuck_minutes(max_processing_seconds)
     return [
         AlarmDefinition(
             id="LagTooOld",
@@ -77,19 +74,17 @@ def consumer_group_alarms(
         ),
         AlarmDefinition(
             id="GroupStuck",
-            symptom=f"records wait, and none was finished in {stuck_minutes} minutes.",
+            symptom=f"records wait, and none was finished in {minutes} minutes.",
             meaning="Tasks run without making progress, or no task runs: the group commits nothing.",
             operation="tail {environment} {worker} --since 1h",
             first_command=logs_command(log_group_name),
             metrics={
                 "lag": group_metric(cluster_name, topic, group, "SumOffsetLag", statistic="Minimum"),
-                "handled": worker_metric(qualified_name, "MessagesHandled"),
-                "duplicate": worker_metric(qualified_name, "MessagesDuplicate"),
-                "poisoned": worker_metric(qualified_name, "MessagesPoisoned"),
+                **ended_metrics(qualified_name),
             },
             # While the group rebalances, the lag is what it last was.
-            expression="IF(FILL(lag, REPEAT) > 0, FILL(handled, 0) + FILL(duplicate, 0) + FILL(poisoned, 0) < 1, 0)",
-            evaluation_periods=stuck_minutes,
+            expression=f"IF(FILL(lag, REPEAT) > 0, {NONE_ENDED}, 0)",
+            evaluation_periods=minutes,
             missing_data="ignore",
         ),
         AlarmDefinition(
@@ -107,7 +102,7 @@ def consumer_group_alarms(
             symptom=f"the group rebalanced in more than {MOST_REBALANCES} of the last 60 minutes.",
             meaning="Each rebalance pauses partitions and repeats some work. Tasks stop and start, or miss polls.",
             operation="status {environment} {worker}",
-            first_command=look,
+            first_command=describe_topic_command(cluster_arn, topic),
             # Members count partitions that they are given, so that one rebalance may count several times: a minute
             # with any is one.
             metrics={"rebalances": worker_metric(qualified_name, "Rebalances")},

@@ -1,6 +1,7 @@
 """Alarms of an Aurora PostgreSQL database."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
 
@@ -19,34 +20,33 @@ def database_alarms(
         max_connections: The connections that the writer accepts; the alarm is raised at 80 % of them.
         memory_bytes: The memory of an instance at its largest capacity.
     """
+    of_database = partial(
+        AlarmDefinition,
+        operation="status {environment}",
+        first_command=f"aws rds describe-db-clusters --db-cluster-identifier {cluster_identifier}",
+    )
     return [
-        AlarmDefinition(
+        of_database(
             id="DatabaseAtMaxCapacity",
             symptom="an instance of the database has had all its capacity for 15 minutes.",
             meaning="It grows no further: statements take longer, and messages wait.",
-            operation="status {environment}",
-            first_command=_describe(cluster_identifier),
             metrics=_metric("capacity", "ACUUtilization", {"DBClusterIdentifier": cluster_identifier}),
             threshold=99,
             evaluation_periods=15,
         ),
-        AlarmDefinition(
+        of_database(
             id="DatabaseConnectionsHigh",
             symptom=f"80 % of the {max_connections} connections are in use.",
             meaning="When they run out, tasks cannot connect: more tasks run than planned, a pool leaks, or others "
             "connect as well.",
-            operation="status {environment}",
-            first_command=_describe(cluster_identifier),
             metrics=_of_writer(cluster_identifier, "connections", "DatabaseConnections"),
             threshold=max_connections * 8 // 10,
             evaluation_periods=3,
         ),
-        AlarmDefinition(
+        of_database(
             id="DatabaseMemoryLow",
             symptom="less than a tenth of the memory that the database may have is free.",
             meaning="It has grown as far as it may. Soon sessions end for want of memory, or the server restarts.",
-            operation="status {environment}",
-            first_command=_describe(cluster_identifier),
             metrics=_of_writer(cluster_identifier, "free", "FreeableMemory", statistic="Minimum"),
             comparison="<",
             threshold=int(memory_bytes * _LEAST_FREE),
@@ -74,7 +74,3 @@ def _of_writer(cluster_identifier: str, key: str, name: str, *, statistic: str =
 
 def _metric(key: str, name: str, dimensions: Mapping[str, str], *, statistic: str = "Maximum") -> Mapping[str, Metric]:
     return {key: Metric(namespace="AWS/RDS", name=name, dimensions=dimensions, statistic=statistic)}
-
-
-def _describe(cluster_identifier: str) -> str:
-    return f"aws rds describe-db-clusters --db-cluster-identifier {cluster_identifier}"

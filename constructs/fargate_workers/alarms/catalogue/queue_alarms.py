@@ -5,11 +5,12 @@ NumberOfMessagesSent is nowhere: it misses messages that a redrive policy moves 
 """
 
 import json
-import math
 from collections.abc import Mapping
+from functools import partial
 from shlex import quote
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
+from fargate_workers.alarms.catalogue.worker_alarms import stuck_minutes
 from fargate_workers.alarms.command_lines import logs_command
 
 
@@ -33,8 +34,7 @@ def work_queue_alarms(
         tenants: Whether messages name their tenant, so that what waits because of its own tenant's many messages
             raises no alarm of all. Defaults to False.
     """
-    # A handler may take all its time over one message, so "nothing finished" counts only after that.
-    stuck_minutes = max(15, math.ceil(max_processing_seconds / 60))
+    minutes = stuck_minutes(max_processing_seconds)
     return [
         *dead_letter_alarms(dead_letter_queue_name=dead_letter_queue_name),
         AlarmDefinition(
@@ -52,7 +52,7 @@ def work_queue_alarms(
         ),
         AlarmDefinition(
             id="QueueStuck",
-            symptom=f"messages wait, and none was finished in {stuck_minutes} minutes.",
+            symptom=f"messages wait, and none was finished in {minutes} minutes.",
             meaning="Tasks run without making progress, or no task runs. New messages wait behind the fault.",
             operation="tail {environment} {worker} --since 1h",
             first_command=logs_command(log_group_name),
@@ -61,7 +61,7 @@ def work_queue_alarms(
                 "deleted": queue_metric(queue_name, "NumberOfMessagesDeleted", statistic="Sum"),
             },
             expression="IF(visible > 0, FILL(deleted, 0) < 1, 0)",
-            evaluation_periods=stuck_minutes,
+            evaluation_periods=minutes,
         ),
         *([_noisy_tenants(queue_name)] if tenants else []),
     ]
@@ -96,30 +96,27 @@ def dead_letter_alarms(*, dead_letter_queue_name: str) -> list[AlarmDefinition]:
 
     A person who looks at dead letters hides them for a while, so the hidden ones count as well.
     """
-    letters = visible_and_hidden(dead_letter_queue_name)
+    of_letters = partial(
+        AlarmDefinition,
+        operation="dead-letters list {environment} {worker}",
+        first_command=queue_attributes_command(dead_letter_queue_name),
+        metrics=visible_and_hidden(dead_letter_queue_name),
+        comparison=">",
+        threshold=0,
+    )
     return [
-        AlarmDefinition(
+        of_letters(
             id="DeadLetters",
             symptom="there are dead letters.",
             meaning="Messages were given up, by the handler as poison or by the queue after too many tries. "
             "They wait here until someone redrives or deletes them, and expire after the queue's retention.",
-            operation="dead-letters list {environment} {worker}",
-            first_command=queue_attributes_command(dead_letter_queue_name),
-            metrics=letters,
             expression="visible + hidden",
-            comparison=">",
-            threshold=0,
         ),
-        AlarmDefinition(
+        of_letters(
             id="DeadLettersRising",
             symptom="dead letters are being added to those already there.",
             meaning="Whatever killed the first message is still at work, or something new is.",
-            operation="dead-letters list {environment} {worker}",
-            first_command=queue_attributes_command(dead_letter_queue_name),
-            metrics=letters,
             expression="IF(visible + hidden - DIFF(visible + hidden) > 0, DIFF(visible + hidden), 0)",
-            comparison=">",
-            threshold=0,
         ),
     ]
 

@@ -1,6 +1,7 @@
 """Alarms of a function that drains a queue: its invocations and their limit."""
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
+from fargate_workers.alarms.catalogue.function_alarms import function_metric
 from fargate_workers.alarms.catalogue.worker_alarms import outcomes_given_up_alarm
 from fargate_workers.alarms.command_lines import logs_command
 
@@ -23,6 +24,7 @@ def queue_function_alarms(
         max_concurrency: Invocations at once at most.
     """
     mapping = f"aws lambda list-event-source-mappings --function-name {function_name}"
+    running = function_metric(function_name, "ConcurrentExecutions", statistic="Maximum")
     alarms = [
         AlarmDefinition(
             id="FunctionFailing",
@@ -31,7 +33,7 @@ def queue_function_alarms(
             "keep those from being worked on again. Lambda invokes less often meanwhile.",
             operation="status {environment} {worker}",
             first_command=logs_command(log_group_name),
-            metrics={"errors": _function(function_name, "Errors")},
+            metrics={"errors": function_metric(function_name, "Errors")},
             evaluation_periods=5,
             datapoints_to_alarm=3,
         ),
@@ -42,7 +44,7 @@ def queue_function_alarms(
             "timeout of the messages ends; each refused receive counts.",
             operation="status {environment} {worker}",
             first_command="aws lambda get-account-settings --query AccountLimit",
-            metrics={"throttles": _function(function_name, "Throttles")},
+            metrics={"throttles": function_metric(function_name, "Throttles")},
             evaluation_periods=5,
             datapoints_to_alarm=3,
         ),
@@ -58,7 +60,7 @@ def queue_function_alarms(
             meaning="Lambda may add no more. If the backlog grows, raise max_concurrency or make the handler faster.",
             operation="status {environment} {worker}",
             first_command=mapping,
-            metrics={"visible": backlog, "running": _function(function_name, "ConcurrentExecutions", "Maximum")},
+            metrics={"visible": backlog, "running": running},
             expression=f"IF(running >= {max_concurrency} AND visible > 0, 1, 0)",
             evaluation_periods=15,
         ),
@@ -68,13 +70,8 @@ def queue_function_alarms(
             meaning="The event source mapping is switched off, or may not receive or invoke.",
             operation="status {environment} {worker}",
             first_command=mapping,
-            metrics={"visible": backlog, "invocations": _function(function_name, "Invocations")},
+            metrics={"visible": backlog, "invocations": function_metric(function_name, "Invocations")},
             expression="IF(visible > 0, FILL(invocations, 0) < 1, 0)",
             evaluation_periods=10,
         ),
     ]
-
-
-def _function(function_name: str, metric: str, statistic: str = "Sum") -> Metric:
-    dimensions = {"FunctionName": function_name}
-    return Metric(namespace="AWS/Lambda", name=metric, dimensions=dimensions, statistic=statistic)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypedDict
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
@@ -16,15 +17,29 @@ def redis_alarms(
     (`allkeys-*`) sets `evicts_by_design`: it may be full, which any other must not be. Replication lag is watched when
     there is a replica.
     """
+    of_cache = partial(
+        AlarmDefinition,
+        operation="status {environment}",
+        first_command="aws elasticache describe-cache-clusters --show-cache-node-info "
+        f"--cache-cluster-id {cache_cluster_ids[0]}",
+    )
+    # The engine has one busy thread: small nodes are judged by the machine's CPU, where other work counts too.
+    small = vcpus < 4
+    busy = 90 / vcpus if small else 80
     memory = _worst_of(cache_cluster_ids, "DatabaseMemoryUsagePercentage")
     alarms = [
-        _redis_cpu(cache_cluster_ids, vcpus),
-        AlarmDefinition(
+        of_cache(
+            id="RedisBusy",
+            symptom=f"the cache's {'CPU' if small else 'engine'} has been {busy:g} % busy for 5 minutes.",
+            meaning="Commands queue behind its one thread; every handler that uses the cache slows down.",
+            **_worst_of(cache_cluster_ids, "CPUUtilization" if small else "EngineCPUUtilization"),
+            threshold=busy,
+            evaluation_periods=5,
+        ),
+        of_cache(
             id="RedisConnectionsHigh",
             symptom=f"80 % of the {connection_budget} connections are in use.",
             meaning="When they run out, tasks cannot connect: more tasks run than planned, or a pool leaks.",
-            operation="status {environment}",
-            first_command=_cache_clusters(cache_cluster_ids),
             **_worst_of(cache_cluster_ids, "CurrConnections"),
             threshold=math.floor(connection_budget * 0.8),
             evaluation_periods=3,
@@ -32,13 +47,11 @@ def redis_alarms(
     ]
     if evicts_by_design:
         alarms.append(
-            AlarmDefinition(
+            of_cache(
                 id="RedisEvictions",
                 symptom="keys have been evicted in every one of the last 30 minutes.",
                 meaning="More is read than fits into memory: keys go before they are read again, and what the cache "
                 "should spare is asked more often.",
-                operation="status {environment}",
-                first_command=_cache_clusters(cache_cluster_ids),
                 **_worst_of(cache_cluster_ids, "Evictions", statistic="Sum"),
                 comparison=">",
                 threshold=0,
@@ -47,57 +60,35 @@ def redis_alarms(
         )
     else:
         alarms += [
-            AlarmDefinition(
+            of_cache(
                 id="RedisMemoryHigh",
                 symptom="the cache uses 80 % of its memory.",
                 meaning="At 100 % it refuses writes, for it evicts nothing.",
-                operation="status {environment}",
-                first_command=_cache_clusters(cache_cluster_ids),
                 **memory,
                 threshold=80,
                 evaluation_periods=5,
             ),
-            AlarmDefinition(
+            of_cache(
                 id="RedisMemoryFull",
                 symptom="the cache is full.",
                 meaning="It refuses writes, or will in a moment (OOM command not allowed): nothing can be claimed, "
                 "counted or stored, so handlers fail. Nothing is evicted.",
-                operation="status {environment}",
-                first_command=_cache_clusters(cache_cluster_ids),
                 **memory,
                 threshold=95,
             ),
         ]
     if len(cache_cluster_ids) > 1:
         alarms.append(
-            AlarmDefinition(
+            of_cache(
                 id="RedisReplicationLag",
                 symptom="a replica is 10 s or more behind.",
                 meaning="Reads from it are stale, and a failover now would lose those seconds of writes.",
-                operation="status {environment}",
-                first_command=_cache_clusters(cache_cluster_ids),
                 **_worst_of(cache_cluster_ids, "ReplicationLag"),
                 threshold=10,
                 evaluation_periods=5,
             )
         )
     return alarms
-
-
-def _redis_cpu(cache_cluster_ids: Sequence[str], vcpus: int) -> AlarmDefinition:
-    """The engine has one busy thread: small nodes are judged by the machine's CPU, where other work counts too."""
-    small = vcpus < 4
-    threshold = 90 / vcpus if small else 80
-    return AlarmDefinition(
-        id="RedisBusy",
-        symptom=f"the cache's {'CPU' if small else 'engine'} has been {threshold:g} % busy for 5 minutes.",
-        meaning="Commands queue behind its one thread; every handler that uses the cache slows down.",
-        operation="status {environment}",
-        first_command=_cache_clusters(cache_cluster_ids),
-        **_worst_of(cache_cluster_ids, "CPUUtilization" if small else "EngineCPUUtilization"),
-        threshold=threshold,
-        evaluation_periods=5,
-    )
 
 
 class _Watched(TypedDict):
@@ -113,7 +104,3 @@ def _worst_of(cache_cluster_ids: Sequence[str], name: str, *, statistic: str = "
         for number, cluster_id in enumerate(cache_cluster_ids, start=1)
     }
     return {"metrics": metrics, "expression": f"MAX([{', '.join(metrics)}])" if len(metrics) > 1 else None}
-
-
-def _cache_clusters(cache_cluster_ids: Sequence[str]) -> str:
-    return f"aws elasticache describe-cache-clusters --show-cache-node-info --cache-cluster-id {cache_cluster_ids[0]}"

@@ -1,9 +1,10 @@
-"""Alarms of a Redis stream or a Redis list, and of the function that observes them."""
+"""Alarms of a Redis stream or a Redis list."""
 
 import math
+from functools import partial
 
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
-from fargate_workers.alarms.catalogue.worker_alarms import worker_metric
+from fargate_workers.alarms.catalogue.worker_alarms import NONE_ENDED, ended_metrics, stuck_minutes, worker_metric
 from fargate_workers.alarms.command_lines import logs_command
 from fargate_workers_observer.metric_names import OBSERVER_NAMESPACE
 
@@ -50,7 +51,7 @@ def redis_source_alarms(
         max_length: Entries that producers let it hold. Defaults to no bound.
         has_ages: Whether entries have the time at which they were added, as those of a stream. Defaults to True.
     """
-    stuck_minutes = max(15, math.ceil(max_processing_seconds / 60))
+    minutes = stuck_minutes(max_processing_seconds)
     alarms: list[AlarmDefinition] = []
     if max_length is not None:
         alarms.append(
@@ -90,80 +91,39 @@ def redis_source_alarms(
                 datapoints_to_alarm=3,
             )
         )
-    letters = {"letters": observed_metric(source, "DeadLetters")}
+    of_letters = partial(
+        AlarmDefinition,
+        operation="dead-letters list {environment} {worker}",
+        first_command=logs_command(log_group_name),
+        metrics={"letters": observed_metric(source, "DeadLetters")},
+        comparison=">",
+        threshold=0,
+    )
     return [
         *alarms,
         AlarmDefinition(
             id="EntriesStuck",
-            symptom=f"entries wait, and none was finished in {stuck_minutes} minutes.",
+            symptom=f"entries wait, and none was finished in {minutes} minutes.",
             meaning="Tasks run without making progress, or no task runs. New entries wait behind the fault.",
             operation="tail {environment} {worker} --since 1h",
             first_command=logs_command(log_group_name),
             metrics={
                 "waiting": observed_metric(source, "Waiting", statistic="Minimum"),
-                "handled": worker_metric(qualified_name, "MessagesHandled"),
-                "duplicate": worker_metric(qualified_name, "MessagesDuplicate"),
-                "poisoned": worker_metric(qualified_name, "MessagesPoisoned"),
+                **ended_metrics(qualified_name),
             },
-            expression="IF(waiting > 0, FILL(handled, 0) + FILL(duplicate, 0) + FILL(poisoned, 0) < 1, 0)",
-            evaluation_periods=stuck_minutes,
+            expression=f"IF(waiting > 0, {NONE_ENDED}, 0)",
+            evaluation_periods=minutes,
         ),
-        AlarmDefinition(
+        of_letters(
             id="DeadEntries",
             symptom="there are dead letters in Redis.",
             meaning="Entries were given up, as poison or after too many failures. They stay in memory until someone "
             "sends them back or deletes them.",
-            operation="dead-letters list {environment} {worker}",
-            first_command=logs_command(log_group_name),
-            metrics=letters,
-            comparison=">",
-            threshold=0,
         ),
-        AlarmDefinition(
+        of_letters(
             id="DeadEntriesRising",
             symptom="dead letters in Redis were added in the last minute.",
             meaning="New ones join those which are known, perhaps for another reason.",
-            operation="dead-letters list {environment} {worker}",
-            first_command=logs_command(log_group_name),
-            metrics=letters,
             expression="DIFF(letters)",
-            comparison=">",
-            threshold=0,
-        ),
-    ]
-
-
-def observer_alarms(*, function_name: str, log_group_name: str) -> list[AlarmDefinition]:
-    """The alarms of the function that observes streams and lists every minute: one for silence, one for errors.
-
-    Args:
-        function_name: The name of the function.
-        log_group_name: The name of its log group.
-    """
-    function = {"FunctionName": function_name}
-    return [
-        AlarmDefinition(
-            id="ObserverSilent",
-            symptom="no stream or list was looked at for 5 minutes.",
-            meaning="Nothing is known of what waits in Redis: workers keep the tasks they have, and other alarms of "
-            "these sources say nothing.",
-            operation="status {environment}",
-            first_command=f"aws lambda get-function-configuration --function-name {function_name}",
-            metrics={
-                "runs": Metric(namespace="AWS/Lambda", name="Invocations", dimensions=function, statistic="Sum"),
-            },
-            comparison="<",
-            evaluation_periods=5,
-            missing_data="breaching",
-        ),
-        AlarmDefinition(
-            id="ObserverFailing",
-            symptom="streams or lists could not be looked at in 3 of the last 5 minutes.",
-            meaning="The cache does not answer, or refuses the function. What waits is not known.",
-            operation="status {environment}",
-            first_command=f"aws logs tail --since 15m {log_group_name}",
-            metrics={"errors": Metric(namespace="AWS/Lambda", name="Errors", dimensions=function, statistic="Sum")},
-            evaluation_periods=5,
-            datapoints_to_alarm=3,
         ),
     ]

@@ -1,5 +1,8 @@
 """Alarms of a worker: its handler, its tasks and its scaling."""
 
+import math
+from collections.abc import Mapping
+
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric, MissingData
 from fargate_workers.alarms.command_lines import logs_command
 from fargate_workers_planner.metric_names import PAUSE_OVERDUE, PLANNER_NAMESPACE, RUNTIME_NAMESPACE
@@ -7,6 +10,8 @@ from fargate_workers_planner.metric_names import PAUSE_OVERDUE, PLANNER_NAMESPAC
 _HOUR = 3_600
 # A pause that nobody has given an end, or that nobody sees from here, is too long after a day.
 _HOURS = 24
+#: The part of an expression over `ended_metrics` that holds while no message ends.
+NONE_ENDED = "FILL(handled, 0) + FILL(duplicate, 0) + FILL(poisoned, 0) < 1"
 
 
 def worker_alarms(
@@ -200,6 +205,20 @@ def _running_tasks(cluster_name: str, service_name: str) -> Metric:
 def worker_metric(qualified_name: str, metric: str, *, statistic: str = "Sum") -> Metric:
     """A metric that a worker's tasks report."""
     return Metric(namespace=RUNTIME_NAMESPACE, name=metric, dimensions={"Worker": qualified_name}, statistic=statistic)
+
+
+def ended_metrics(qualified_name: str) -> Mapping[str, Metric]:
+    """How a worker's messages end, by the names that NONE_ENDED has for them."""
+    return {
+        "handled": worker_metric(qualified_name, "MessagesHandled"),
+        "duplicate": worker_metric(qualified_name, "MessagesDuplicate"),
+        "poisoned": worker_metric(qualified_name, "MessagesPoisoned"),
+    }
+
+
+def stuck_minutes(max_processing_seconds: int) -> int:
+    """Minutes without an end after which a worker is stuck: a handler may take all its time over one message."""
+    return max(15, math.ceil(max_processing_seconds / 60))
 
 
 def _service(cluster_name: str, service_name: str) -> str:

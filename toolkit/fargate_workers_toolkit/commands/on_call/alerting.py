@@ -12,6 +12,7 @@ from fargate_workers_toolkit.commands.on_call.options import (
     AsJson,
     Environment,
     Local,
+    OneOrAll,
     Profile,
     Yes,
     confirm,
@@ -23,28 +24,23 @@ from fargate_workers_toolkit.commands.on_call.options import (
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, moment, spinning
-from fargate_workers_toolkit.operations import (
+from fargate_workers_toolkit.operations import WallClock
+from fargate_workers_toolkit.operations.alerting import (
     Alarm,
-    Aws,
     Mutes,
-    OperationsError,
-    WallClock,
-    Worker,
     alarms_of,
     find_mutes,
-    find_worker,
-    find_workers,
     mute,
-    nothing_deployed,
     send_canary,
     subscribers,
     try_alarms,
     unmute,
 )
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.workers import Worker, find_one_or_all
 
 alerts = typer.Typer(no_args_is_help=True, help="Try whether alerts reach a person.")
 
-Name = Annotated[str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)]
 Roles = Annotated[list[str] | None, typer.Option("--alarm", help="One alarm, such as DeadLetters; may be repeated.")]
 Canary = Annotated[bool, typer.Option("--canary", help="Send a message through the topic instead; raise no alarm.")]
 Why = Annotated[str, typer.Option(help="Why, for those who ask. Required.", show_default=False)]
@@ -62,7 +58,7 @@ def group() -> None:
 @alerts.command("test")
 def try_alerts(
     environment: Environment,
-    worker: Name = None,
+    worker: OneOrAll = None,
     *,
     alarm: Roles = None,
     canary: Canary = False,
@@ -77,7 +73,7 @@ def try_alerts(
     1 when nobody hears them or somebody did not confirm.
     """
     aws = open_aws(environment, profile=profile, local=local)
-    workers = _workers(aws, worker)
+    workers = find_one_or_all(aws, worker)
     found = alarms_of(aws, workers, roles=alarm or ())
     if canary:
         topics, done = _send(aws, found, yes=yes)
@@ -130,7 +126,7 @@ def _show(done: Mapping[str, Any], found: Sequence[Alarm], heard: Sequence[tuple
 
 def mute_alarms(
     environment: Environment,
-    worker: Name = None,
+    worker: OneOrAll = None,
     *,
     why: Why,
     lasting: Lasting,
@@ -146,7 +142,7 @@ def mute_alarms(
     """
     span = seconds_of(lasting)
     aws = open_aws(environment, profile=profile, local=local)
-    workers = _workers(aws, worker)
+    workers = find_one_or_all(aws, worker)
     found = alarms_of(aws, workers, roles=alarm or ())
     usable = [each for each in found if not each.left_alone]
     name = _name(worker, workers)
@@ -170,7 +166,7 @@ def mute_alarms(
 
 def unmute_alarms(
     environment: Environment,
-    worker: Name = None,
+    worker: OneOrAll = None,
     *,
     profile: Profile = None,
     local: Local = False,
@@ -182,7 +178,7 @@ def unmute_alarms(
     The windows that stacks declare stay. Exits with 0, with 1 when nothing was muted by `mute`.
     """
     aws = open_aws(environment, profile=profile, local=local)
-    workers = _workers(aws, worker)
+    workers = find_one_or_all(aws, worker)
     name = _name(worker, workers)
     mutes = find_mutes(aws, workers, name=name)
     if mutes.made:
@@ -229,10 +225,3 @@ def _unmute(aws: Aws, worker: str | None) -> str:
 def _name(worker: str | None, workers: Sequence[Worker]) -> str | None:
     """The name of the one worker that is meant; None where all are."""
     return None if worker is None else workers[0].short_name
-
-
-def _workers(aws: Aws, worker: str | None) -> list[Worker]:
-    found = find_workers(aws) if worker is None else [find_worker(aws, worker)]
-    if not found:
-        raise OperationsError(nothing_deployed(aws))
-    return found

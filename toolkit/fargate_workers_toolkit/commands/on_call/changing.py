@@ -21,24 +21,21 @@ from fargate_workers_toolkit.commands.on_call.options import (
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, moment, show_columns
-from fargate_workers_toolkit.operations import (
-    Aws,
-    OperationsError,
+from fargate_workers_toolkit.operations import OperationsError, WallClock
+from fargate_workers_toolkit.operations.changes import (
     Revision,
-    ServiceWorker,
-    WallClock,
-    a_service,
     before_current,
     find_object,
     find_object_task,
     find_scheduled,
-    find_worker,
     revisions_of,
     roll_back,
     run_for_object,
     run_now,
     scale,
 )
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.workers import ServiceWorker, a_service, find_worker
 
 TaskName = Annotated[str, typer.Argument(help="The name of a scheduled task, or of the task of objects.")]
 ForObject = Annotated[

@@ -25,29 +25,21 @@ from fargate_workers_toolkit.commands.on_call.options import (
     screen,
 )
 from fargate_workers_toolkit.console import Hanging, counted, in_words, moment, show_columns, spinning
-from fargate_workers_toolkit.operations import (
-    Aws,
+from fargate_workers_toolkit.operations import OperationsError, WallClock, dead_letters_of, redrive
+from fargate_workers_toolkit.operations.dead_letters import (
     Choice,
-    DeadLetter,
-    DeadLetterStore,
     Filter,
     Groups,
-    OperationsError,
-    UnreachableError,
-    WallClock,
-    Worker,
-    dead_letters_of,
-    find_worker,
-    find_workers,
     journal_folder,
-    nothing_deployed,
     passing,
     purge,
-    redrive,
     replay,
     seconds_for,
     shape,
 )
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.sources import DeadLetter, DeadLetterStore, UnreachableError
+from fargate_workers_toolkit.operations.workers import Worker, find_one_or_all, find_worker
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Look at what was given up, send some of it back, delete some.")
 
@@ -93,9 +85,7 @@ def list_letters(
     """
     choice = _choice(where, None, None)
     aws = open_aws(environment, profile=profile, local=local, endpoint=endpoint)
-    found = find_workers(aws) if worker is None else [find_worker(aws, worker)]
-    if not found:
-        raise OperationsError(nothing_deployed(aws))
+    found = find_one_or_all(aws, worker)
     results: list[_Counted] = []
     beyond: list[OperationsError] = []
     for each in found:

@@ -18,17 +18,9 @@ from fargate_workers_toolkit.commands.on_call.options import (
     screen,
 )
 from fargate_workers_toolkit.console import Hanging, counted, spinning
-from fargate_workers_toolkit.operations import (
-    Aws,
-    Check,
-    Finding,
-    OperationsError,
-    WallClock,
-    Worker,
-    examine,
-    find_workers,
-    nothing_deployed,
-)
+from fargate_workers_toolkit.operations import WallClock
+from fargate_workers_toolkit.operations.doctor import Check, Finding, examine
+from fargate_workers_toolkit.operations.workers import find_one_or_all
 
 Everything = Annotated[bool, typer.Option("--all", help="Show what is well, too.")]
 
@@ -49,7 +41,7 @@ def doctor(
     Exits with 0 when all is well, with 1 when something is not or cannot be asked.
     """
     aws = open_aws(environment, profile=profile, local=local)
-    workers = _deployed(aws)
+    workers = find_one_or_all(aws, None)
     with spinning(Console(stderr=True), f"Examining {environment} ..."):
         answers = list(examine(aws, workers, clock=WallClock()))
     if as_json:
@@ -58,13 +50,6 @@ def doctor(
         _show(screen(), answers, everything=everything)
     if any(each.verdict != "well" for _, found in answers for each in found):
         raise typer.Exit(1)
-
-
-def _deployed(aws: Aws) -> Sequence[Worker]:
-    workers = find_workers(aws)
-    if not workers:
-        raise OperationsError(nothing_deployed(aws))
-    return workers
 
 
 def _show(console: Console, answers: Sequence[tuple[Check, Sequence[Finding]]], *, everything: bool) -> None:

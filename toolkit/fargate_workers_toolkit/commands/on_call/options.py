@@ -12,13 +12,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from fargate_workers_toolkit.operations import Aws, OperationsError, find_place
+from fargate_workers_toolkit.operations import OperationsError
+from fargate_workers_toolkit.operations.places import Aws, find_place
 
 Environment = Annotated[
     str, typer.Argument(help="The environment: environments/NAME.toml, a stage of cdk.out, or local.")
 ]
 WorkerName = Annotated[
     str | None, typer.Argument(metavar="[WORKER]", help="The worker's name. Default: the only one.", show_default=False)
+]
+OneOrAll = Annotated[
+    str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)
 ]
 Profile = Annotated[str | None, typer.Option(help="The profile of the AWS credentials. Default: AWS_PROFILE.")]
 Local = Annotated[bool, typer.Option("--local", help="Look at the embedded AWS of `fargate-workers local up`.")]

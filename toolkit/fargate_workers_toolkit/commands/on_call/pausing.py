@@ -21,19 +21,10 @@ from fargate_workers_toolkit.commands.on_call.options import (
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import counted, in_words, moment, spinning
-from fargate_workers_toolkit.operations import (
-    Aws,
-    FunctionWorker,
-    Pause,
-    ServicePause,
-    WallClock,
-    Worker,
-    drain,
-    find_worker,
-    pause,
-    resume,
-    source_of,
-)
+from fargate_workers_toolkit.operations import WallClock, source_of
+from fargate_workers_toolkit.operations.pauses import Pause, ServicePause, drain, pause, resume
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.workers import FunctionWorker, Worker, find_worker
 
 Why = Annotated[str, typer.Option(help="Why, for whoever asks. Required.", show_default=False)]
 For = Annotated[

@@ -14,26 +14,18 @@ from fargate_workers_toolkit.commands.on_call.options import (
     Endpoint,
     Environment,
     Local,
+    OneOrAll,
     Profile,
     open_aws,
     print_json,
     screen,
 )
 from fargate_workers_toolkit.console import Hanging, counted, in_words, moment
-from fargate_workers_toolkit.operations import (
-    Aws,
-    FunctionStatus,
-    OperationsError,
-    ServiceStatus,
-    Status,
-    WallClock,
-    find_worker,
-    find_workers,
-    nothing_deployed,
-    read_states,
-)
+from fargate_workers_toolkit.operations import WallClock
+from fargate_workers_toolkit.operations.places import Aws
+from fargate_workers_toolkit.operations.state import FunctionStatus, ServiceStatus, Status, read_states
+from fargate_workers_toolkit.operations.workers import find_one_or_all
 
-Name = Annotated[str | None, typer.Argument(metavar="[WORKER]", help="One worker. Default: all.", show_default=False)]
 Watch = Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")]
 Every = Annotated[float, typer.Option(min=1, help="Seconds between two looks, with --watch.")]
 
@@ -42,7 +34,7 @@ _clock = WallClock()
 
 def status(
     environment: Environment,
-    worker: Name = None,
+    worker: OneOrAll = None,
     *,
     watch: Watch = False,
     every: Every = 10,
@@ -73,10 +65,7 @@ def status(
 
 def _read(aws: Aws, worker: str | None) -> list[Status]:
     # Found anew at every look: a deployment may have come in between.
-    workers = find_workers(aws) if worker is None else [find_worker(aws, worker)]
-    if not workers:
-        raise OperationsError(nothing_deployed(aws))
-    return read_states(aws, workers, clock=_clock)
+    return read_states(aws, find_one_or_all(aws, worker), clock=_clock)
 
 
 def _watch(aws: Aws, worker: str | None, *, every: float) -> None:

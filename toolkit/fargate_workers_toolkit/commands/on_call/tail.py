@@ -22,20 +22,18 @@ from fargate_workers_toolkit.commands.on_call.options import (
 )
 from fargate_workers_toolkit.commands.on_call.spans import seconds_of
 from fargate_workers_toolkit.console import Hanging, in_words
-from fargate_workers_toolkit.operations import (
+from fargate_workers_toolkit.operations import OperationsError, WallClock
+from fargate_workers_toolkit.operations.messages import (
     LEVELS,
     LogLine,
-    OperationsError,
     Story,
-    WallClock,
     Wanted,
-    find_worker,
     follow_lines,
     log_lines,
-    open_source,
-    settings_of,
     story_of,
 )
+from fargate_workers_toolkit.operations.sources import open_source
+from fargate_workers_toolkit.operations.workers import find_worker, settings_of
 
 #: A log of all messages is long; of one message it is short, and it may have been sent long ago.
 _LINES_SINCE, _STORY_SINCE = "15m", "1d"

@@ -3,9 +3,9 @@
 from fargate_workers_toolkit.operations.workers.finding import (
     a_service,
     describe_services,
+    find_one_or_all,
     find_worker,
     find_workers,
-    nothing_deployed,
     service_of,
     task_settings,
 )
@@ -31,10 +31,10 @@ __all__ = [
     "a_service",
     "describe_function",
     "describe_services",
+    "find_one_or_all",
     "find_worker",
     "find_workers",
     "function_settings",
-    "nothing_deployed",
     "service_of",
     "settings_of",
     "task_settings",

@@ -77,10 +77,8 @@ def find_worker(aws: Aws, name: str | None) -> Worker:
     Raises:
         OperationsError: There is none of the name, or more than one.
     """
-    workers = find_workers(aws)
+    workers = find_one_or_all(aws, None)
     environment = aws.place.environment
-    if not workers:
-        raise OperationsError(nothing_deployed(aws))
     if name is None:
         if len(workers) == 1:
             return workers[0]
@@ -96,6 +94,22 @@ def find_worker(aws: Aws, name: str | None) -> Worker:
     return found[0]
 
 
+def find_one_or_all(aws: Aws, name: str | None) -> list[Worker]:
+    """Find the worker of a name, or every worker where none is named.
+
+    Args:
+        aws: The environment's AWS.
+        name: Its name, qualified or not. None: all.
+
+    Raises:
+        OperationsError: There is none of the name, or more than one; or there is none at all.
+    """
+    workers = find_workers(aws) if name is None else [find_worker(aws, name)]
+    if not workers:
+        raise OperationsError(_nothing_deployed(aws))
+    return workers
+
+
 def a_service(worker: Worker, *, otherwise: str) -> ServiceWorker:
     """A worker as a service, for what only a service can do.
 
@@ -109,21 +123,6 @@ def a_service(worker: Worker, *, otherwise: str) -> ServiceWorker:
     if not isinstance(worker, ServiceWorker):
         raise OperationsError(f"{worker.short_name} is a function; {otherwise}.")
     return worker
-
-
-def nothing_deployed(aws: Aws) -> str:
-    """The sentence for an environment without workers.
-
-    Args:
-        aws: The environment's AWS.
-    """
-    place = aws.place
-    where = f"account {place.account or 'of these credentials'} in {place.region or 'its region'}"
-    deploy = "fargate-workers local up" if place.is_local else f"npx cdk deploy '{place.environment}/**'"
-    return (
-        f"No worker of {place.environment} is deployed in {where} (looked for the tag "
-        f"{tags.ENVIRONMENT}={place.environment}); deploy it with `{deploy}`, once more if it is older than the tags."
-    )
 
 
 def describe_services(aws: Aws, workers: Sequence[ServiceWorker]) -> dict[str, ServiceState]:
@@ -191,6 +190,16 @@ def task_settings(aws: Aws, task_definition: str) -> TaskSettings:
         vcpus=int(definition.get("cpu") or 0) / 1_024,
         log_group=options.get("awslogs-group", ""),
         variables={each["name"]: each["value"] for each in container.get("environment", [])},
+    )
+
+
+def _nothing_deployed(aws: Aws) -> str:
+    place = aws.place
+    where = f"account {place.account or 'of these credentials'} in {place.region or 'its region'}"
+    deploy = "fargate-workers local up" if place.is_local else f"npx cdk deploy '{place.environment}/**'"
+    return (
+        f"No worker of {place.environment} is deployed in {where} (looked for the tag "
+        f"{tags.ENVIRONMENT}={place.environment}); deploy it with `{deploy}`, once more if it is older than the tags."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from fargate_workers_observer.measuring import List
 from fargate_workers_toolkit.operations.sources.redis.connecting import RedisServer
-from fargate_workers_toolkit.operations.sources.redis.measures import depth_of, observed_metrics
+from fargate_workers_toolkit.operations.sources.redis.measures import MeasuredSource
 from fargate_workers_toolkit.operations.sources.source import DeadLetter, DeadLetterStore, Depth
 
 _PAGE = 100
@@ -28,7 +28,7 @@ return 1
 """
 
 
-class RedisListSource:
+class RedisListSource(MeasuredSource):
     """A list.
 
     Args:
@@ -39,13 +39,11 @@ class RedisListSource:
     kind = "Redis list"
 
     def __init__(self, server: RedisServer, variables: Mapping[str, str]) -> None:
-        self._server = server
         self.name: str = variables["LIST_NAME"]
         self._dead_letters = variables.get("LIST_DEAD_LETTERS", "")
         leased = [] if variables.get("LIST_DELIVERY") == "at-most-once" else [f"{self.name}:leases"]
-        self._looks = List(
-            source=self.name, list=self.name, leased=leased, dead_letters=self._dead_letters or self.name
-        )
+        measured = List(source=self.name, list=self.name, leased=leased, dead_letters=self._dead_letters or self.name)
+        super().__init__(server, measured)
 
     @property
     def dead_letters(self) -> DeadLetterStore | None:
@@ -53,18 +51,6 @@ class RedisListSource:
         if not self._dead_letters:
             return None
         return RedisListLetters(self._server, name=self._dead_letters, origin=self.name)
-
-    def depth(self) -> Depth:
-        """What it holds."""
-        return depth_of(self._server, self._looks)
-
-    def metrics(self, *, observed: str) -> Mapping[str, Mapping[str, Any]]:
-        """The observer's metrics of the list, a minute old.
-
-        Args:
-            observed: The name that the list goes by in them.
-        """
-        return observed_metrics(observed)
 
 
 class RedisListLetters:

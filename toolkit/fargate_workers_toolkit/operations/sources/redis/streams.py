@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fargate_workers_observer.measuring import Stream
 from fargate_workers_toolkit.operations.errors import OperationsError
 from fargate_workers_toolkit.operations.sources.redis.connecting import RedisServer
-from fargate_workers_toolkit.operations.sources.redis.measures import depth_of, observed_metrics
+from fargate_workers_toolkit.operations.sources.redis.measures import MeasuredSource
 from fargate_workers_toolkit.operations.sources.source import DeadLetter, DeadLetterStore, Depth
 
 _PAGE = 100
@@ -35,7 +34,7 @@ return added
 """
 
 
-class RedisStreamSource:
+class RedisStreamSource(MeasuredSource):
     """A stream, as one group drains it.
 
     Args:
@@ -46,12 +45,11 @@ class RedisStreamSource:
     kind = "Redis stream"
 
     def __init__(self, server: RedisServer, variables: Mapping[str, str]) -> None:
-        self._server = server
         self.name: str = variables["STREAM_NAME"]
         self._dead_letters = variables.get("STREAM_DEAD_LETTERS", "")
         self._most = int(int(variables.get("STREAM_MAX_LENGTH", "0")) * _FULL)
         group = variables["STREAM_GROUP"]
-        self._looks = Stream(
+        measured = Stream(
             source=self.name,
             stream=self.name,
             group=group,
@@ -59,6 +57,7 @@ class RedisStreamSource:
             dead_letters=self._dead_letters or self.name,
             retained=variables.get("STREAM_RETAIN_SECONDS", "0") != "0",
         )
+        super().__init__(server, measured)
 
     @property
     def dead_letters(self) -> DeadLetterStore | None:
@@ -66,18 +65,6 @@ class RedisStreamSource:
         if not self._dead_letters:
             return None
         return RedisStreamLetters(self._server, name=self._dead_letters, origin=self.name, most=self._most)
-
-    def depth(self) -> Depth:
-        """What it holds for the group, and since when."""
-        return depth_of(self._server, self._looks)
-
-    def metrics(self, *, observed: str) -> Mapping[str, Mapping[str, Any]]:
-        """The observer's metrics of the group, a minute old.
-
-        Args:
-            observed: The name that the group goes by in them.
-        """
-        return observed_metrics(observed)
 
 
 class RedisStreamLetters:
