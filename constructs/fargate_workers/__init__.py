@@ -16,12 +16,12 @@ from fargate_workers.compliance import (
 )
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.operations import Dashboard, DeadLetterRedrive, OperatorAccess, ReaderAccess
-from fargate_workers.queues import WorkerQueue
 from fargate_workers.scaling import Scaling
+from fargate_workers.sources.kafka import Brokers, KafkaCluster, KafkaTopic
+from fargate_workers.sources.redis import RedisList, RedisStream
+from fargate_workers.sources.sqs import WorkerQueue
 from fargate_workers.stores import Database, DeduplicationTable, RedisCache
-from fargate_workers.streams import RedisList, RedisStream
 from fargate_workers.tasks import ObjectCreatedTask, ScheduledTask, WorkerTask, worker_image
-from fargate_workers.topics import Brokers, KafkaCluster, KafkaTopic
 from fargate_workers.workers import QueueFunction, QueueWorker
 
 __version__ = "0.1.0"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fargate_workers.queues.checks import most_held
+from fargate_workers.sources.sqs.checks import most_held
 from fargate_workers_runtime.pipeline.receiving.credit import MOST_IN_HAND, ask_for
 
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 
 from fargate_workers import KafkaCluster, KafkaTopic, QueueWorker, RedisCache, RedisList, RedisStream, WorkerCluster
-from fargate_workers.streams import keys
+from fargate_workers.sources.redis import keys
 from fargate_workers_runtime.brokers.kafka.settings import KafkaSettings
 from fargate_workers_runtime.brokers.redis_lists.settings import ListSettings
 from fargate_workers_runtime.brokers.redis_streams.settings import StreamSettings

@@ -17,8 +17,8 @@ from fargate_workers import (
     Scaling,
     WorkerCluster,
 )
-from fargate_workers.streams import Delivery, keys
-from fargate_workers.topics import GroupProtocol, Start
+from fargate_workers.sources.kafka import GroupProtocol, Start
+from fargate_workers.sources.redis import Delivery, keys
 from fargate_workers_observer.measuring import List, Stream, source_of
 from fargate_workers_runtime.brokers.kafka import settings as kafka_settings
 from fargate_workers_runtime.brokers.kafka.settings import KafkaSettings

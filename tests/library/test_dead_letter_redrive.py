@@ -19,7 +19,7 @@ from fargate_workers.cluster.python_function import RUNTIME
 from fargate_workers.cluster.worker_cluster import WorkerCluster
 from fargate_workers.operations.dashboard import Dashboard
 from fargate_workers.operations.dead_letter_redrive import DeadLetterRedrive
-from fargate_workers.queues.worker_queue import WorkerQueue
+from fargate_workers.sources.sqs.worker_queue import WorkerQueue
 from fargate_workers.stores.redis_cache import RedisCache
 from fargate_workers.workers.queue_worker import QueueWorker
 

@@ -11,8 +11,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 
 from fargate_workers import Brokers, KafkaCluster, KafkaTopic, QueueWorker, Scaling, WorkerCluster
-from fargate_workers.queues import SharedSource, SourceInNetwork, WorkSource
-from fargate_workers.topics.names import group_arn, topic_arn
+from fargate_workers.sources import SharedSource, SourceInNetwork, WorkSource
+from fargate_workers.sources.kafka.names import group_arn, topic_arn
 from tests.doubles.stack_facts import Facts, image, synthesize
 
 ARN = "arn:aws:kafka:eu-west-1:111122223333:cluster/events/0123abcd-0123-4567-89ab-0123456789ab-2"

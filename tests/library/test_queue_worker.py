@@ -11,8 +11,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from fargate_workers.cluster.worker_cluster import WorkerCluster
-from fargate_workers.queues.worker_queue import WorkerQueue
 from fargate_workers.scaling.policies import Scaling
+from fargate_workers.sources.sqs.worker_queue import WorkerQueue
 from fargate_workers.stores.deduplication_table import DeduplicationTable
 from fargate_workers.stores.redis_cache import RedisCache
 from fargate_workers.workers.queue_worker import QueueWorker

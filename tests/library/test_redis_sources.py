@@ -19,8 +19,8 @@ from fargate_workers import (
     Scaling,
     WorkerCluster,
 )
-from fargate_workers.queues import SharedSource, SourceInNetwork, WorkSource
-from fargate_workers.streams import SourceObserver
+from fargate_workers.sources import SharedSource, SourceInNetwork, WorkSource
+from fargate_workers.sources.redis import SourceObserver
 from tests.doubles.stack_facts import Facts, image, synthesize
 
 

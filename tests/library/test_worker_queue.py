@@ -7,7 +7,7 @@ from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 
-from fargate_workers.queues.worker_queue import WorkerQueue
+from fargate_workers.sources.sqs.worker_queue import WorkerQueue
 from tests.doubles.stack_facts import Facts, synthesize
 
 PATTERN = "arn:aws:events:eu-west-1:111111111111:rule/*"

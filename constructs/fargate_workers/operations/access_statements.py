@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fargate_workers.cloudformation import allow, arn
-from fargate_workers.queues import OperatedSource, WorkerQueue
+from fargate_workers.sources import OperatedSource
+from fargate_workers.sources.sqs import WorkerQueue
 from fargate_workers.tasks import ObjectCreatedTask, TaskConstruct
 from fargate_workers.workers import QueueFunction, QueueWorker
 

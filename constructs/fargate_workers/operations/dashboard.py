@@ -12,7 +12,8 @@ from constructs import Construct
 from fargate_workers.cloudformation import TOKEN, region, stack_of
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.operations.dead_letter_redrive import DeadLetterRedrive
-from fargate_workers.queues import WorkerQueue, WorkSource
+from fargate_workers.sources import WorkSource
+from fargate_workers.sources.sqs import WorkerQueue
 from fargate_workers.stores import RedisCache
 from fargate_workers.tasks import TaskConstruct
 from fargate_workers.workers import QueueFunction, QueueWorker

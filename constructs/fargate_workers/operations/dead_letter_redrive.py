@@ -16,7 +16,7 @@ from fargate_workers.alarms.catalogue import dead_letter_alarms, redrive_alarms,
 from fargate_workers.cloudformation import REDRIVE_ROLE, allow, arn, environment_of, longest, qualify, stack_of
 from fargate_workers.cluster import PythonFunction, WorkerCluster, python_function
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import WorkerQueue
+from fargate_workers.sources.sqs import WorkerQueue
 from fargate_workers.workers import QueueFunction, QueueWorker
 from fargate_workers_redrive.request import MAX_MESSAGES_PER_SECOND
 

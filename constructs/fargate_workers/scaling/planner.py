@@ -16,8 +16,8 @@ from fargate_workers.alarms.catalogue import scaling_planner_alarms
 from fargate_workers.cloudformation import PLANNER_ROLE, TOKEN, allow, arn, dead_letter_queue, qualify, stack_of
 from fargate_workers.cluster import EveryMinute, WorkerCluster, python_function, run_each_event_once
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import WorkSource
 from fargate_workers.scaling.latency_budget import PlannedWorker
+from fargate_workers.sources import WorkSource
 from fargate_workers_planner.metric_names import PLANNER_NAMESPACE
 
 # Of a target: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html

@@ -12,7 +12,7 @@ from constructs import Construct
 from fargate_workers.alarms import Metric, dimensions, metric_queries
 from fargate_workers.cloudformation import SCALING_ROLE, ownership_tags
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import Signals
+from fargate_workers.sources import Signals
 from fargate_workers_planner.steps import Adjustment
 
 AdjustmentType = Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"]

@@ -20,14 +20,12 @@ from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge
 from fargate_workers.durations import in_seconds, seconds
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import (
+from fargate_workers.sources import Demand, SharedSource, WorkSource
+from fargate_workers.sources.sqs import (
     Consumer,
-    Demand,
     FilterOn,
     Queue,
-    SharedSource,
     WorkerQueue,
-    WorkSource,
     consume,
     queue_source,
     receive_objects,

@@ -17,22 +17,19 @@ from fargate_workers.cloudformation import qualify
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.durations import in_seconds, seconds
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import (
+from fargate_workers.scaling import ScaledWorker, Scaling, ScalingPlanner
+from fargate_workers.sources import Demand, SharedSource, SourceInNetwork, WorkSource
+from fargate_workers.sources.sqs import (
     Consumer,
-    Demand,
     FilterOn,
     Queue,
-    SharedSource,
-    SourceInNetwork,
     WorkerQueue,
-    WorkSource,
     consume,
     log_failed_deliveries,
     receive_objects,
     subscribe,
     work_source,
 )
-from fargate_workers.scaling import ScaledWorker, Scaling, ScalingPlanner
 from fargate_workers.stores import DeduplicationTable, PostgresDatabase, RedisCache
 from fargate_workers.tasks import DEFAULT_CPU, TaskConstruct, TaskNeeds, TaskOptions
 from fargate_workers.workers.checks import Pacing, attempts_of, check_choices, check_sizes

@@ -10,7 +10,7 @@ from constructs import Construct
 from fargate_workers.alarms import Alerts, add_alarm
 from fargate_workers.alarms.catalogue import topic_alarms
 from fargate_workers.cloudformation import stack_of
-from fargate_workers.queues import is_of_another_account
+from fargate_workers.sources.sqs import is_of_another_account
 
 _PLACE = "Deliveries"
 _watched: WeakKeyDictionary[Stack, set[str]] = WeakKeyDictionary()

@@ -9,9 +9,9 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_sqs as sqs
 
 from fargate_workers import Scaling
-from fargate_workers.queues.worker_queue import queue_signals
 from fargate_workers.scaling.policies import LatencyScaling
 from fargate_workers.scaling.scaling_target import ScaledWorker
+from fargate_workers.sources.sqs.worker_queue import queue_signals
 from fargate_workers_toolkit.recommendation.candidates import candidates
 from fargate_workers_toolkit.simulation.model import Queue, ScaledService, Task
 from fargate_workers_toolkit.simulation.policies import (

@@ -6,11 +6,11 @@ from constructs import Construct
 from fargate_workers.cloudformation import in_kebab_case, qualify
 from fargate_workers.durations import in_seconds, in_words
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import Demand
+from fargate_workers.sources import Demand
+from fargate_workers.sources.redis.keys import check_group_name, dead_letters_of, key_of
+from fargate_workers.sources.redis.redis_source import RedisSource, check_cache, check_lease, claim_key
+from fargate_workers.sources.redis.stream_group import StreamGroup, StreamNames
 from fargate_workers.stores import RedisCache
-from fargate_workers.streams.keys import check_group_name, dead_letters_of, key_of
-from fargate_workers.streams.redis_source import RedisSource, check_cache, check_lease, claim_key
-from fargate_workers.streams.stream_group import StreamGroup, StreamNames
 
 MAX_LENGTH = 100_000
 LEASE = 120

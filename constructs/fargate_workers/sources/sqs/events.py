@@ -11,8 +11,8 @@ from constructs import Construct
 
 from fargate_workers.cloudformation import TOKEN, arn, object_created, switch_on_event_bridge
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues.from_topic import let_topic_send
-from fargate_workers.queues.worker_queue import WorkerQueue
+from fargate_workers.sources.sqs.sns_topic import let_topic_send
+from fargate_workers.sources.sqs.worker_queue import WorkerQueue
 
 FilterOn = Literal["MessageAttributes", "MessageBody"]
 

@@ -7,9 +7,9 @@ from constructs import Construct
 
 from fargate_workers.cloudformation import qualified_name
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues import Demand
-from fargate_workers.topics.group_source import GroupSource
-from fargate_workers.topics.kafka_cluster import KafkaCluster
+from fargate_workers.sources import Demand
+from fargate_workers.sources.kafka.group_source import GroupSource
+from fargate_workers.sources.kafka.kafka_cluster import KafkaCluster
 
 Start = Literal["earliest", "latest"]
 GroupProtocol = Literal["classic", "consumer"]

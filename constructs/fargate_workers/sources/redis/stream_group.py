@@ -6,11 +6,11 @@ from typing import NamedTuple, Protocol
 from constructs import Construct
 
 from fargate_workers.cloudformation import qualified_name
-from fargate_workers.queues import Demand
+from fargate_workers.sources import Demand
+from fargate_workers.sources.redis.keys import later_of
+from fargate_workers.sources.redis.observer import SourceObserver
+from fargate_workers.sources.redis.redis_source import RedisSource, connection_of
 from fargate_workers.stores import RedisCache
-from fargate_workers.streams.keys import later_of
-from fargate_workers.streams.observer import SourceObserver
-from fargate_workers.streams.redis_source import RedisSource, connection_of
 
 
 class StreamNames(NamedTuple):

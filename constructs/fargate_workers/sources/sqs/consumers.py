@@ -7,7 +7,7 @@ from aws_cdk import aws_sqs as sqs
 
 from fargate_workers.cloudformation import has_token
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues.worker_queue import WorkerQueue
+from fargate_workers.sources.sqs.worker_queue import WorkerQueue
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from fargate_workers.cloudformation import KEY_WAY_OUT, TOKEN, account, allow_by
 from fargate_workers.compliance import acknowledge
 from fargate_workers.durations import in_seconds, in_words, seconds
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues.checks import check_demand
-from fargate_workers.queues.source import Demand, PlannerInput, SharedSource, Signals, WorkSource
+from fargate_workers.sources.source import Demand, PlannerInput, SharedSource, Signals, WorkSource
+from fargate_workers.sources.sqs.checks import check_demand
 
 #: The messages that add tasks: every one, or those of tenants that take no more than their share.
 ScaleFor = Literal["all", "quiet"]

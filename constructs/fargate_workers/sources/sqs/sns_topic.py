@@ -12,7 +12,7 @@ from fargate_workers.cloudformation import (
     partition,
     stack_of,
 )
-from fargate_workers.queues.worker_queue import WorkerQueue
+from fargate_workers.sources.sqs.worker_queue import WorkerQueue
 
 
 def let_topic_send(scope: Construct, topic: sns.ITopic | sns.Topic, queue: WorkerQueue) -> None:

@@ -4,7 +4,7 @@ import math
 
 from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.queues.source import Demand
+from fargate_workers.sources.source import Demand
 
 # Of one queue, standard or FIFO: beyond it, SQS refuses or falls silent.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html

@@ -1,8 +1,0 @@
-"""Redis as a source of work: streams with consumer groups, lists, and the function that observes both."""
-
-from fargate_workers.streams.observer import SourceObserver
-from fargate_workers.streams.redis_list import Delivery, RedisList
-from fargate_workers.streams.redis_stream import RedisStream
-from fargate_workers.streams.stream_group import StreamGroup
-
-__all__ = ["Delivery", "RedisList", "RedisStream", "SourceObserver", "StreamGroup"]
