@@ -202,7 +202,7 @@ def test_a_group_that_waits_leaves_its_handler_to_others(
 def test_a_stop_hands_a_waiting_group_back_in_order_the_first_with_the_rest_of_its_back_off(
     monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter", lambda *_a, **_k: 100.0)
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.equal_jitter", lambda *_a, **_k: 1000.0)
     began = threading.Event()
 
     def handle(message: Message) -> None:
@@ -215,7 +215,7 @@ def test_a_stop_hands_a_waiting_group_back_in_order_the_first_with_the_rest_of_i
         eventually(lambda: running.worker.inbox.parked)
         running.stop()
     seconds = {received.text: seconds for received, seconds in queue.released}
-    assert 98 <= seconds.pop('{"id": "0"}') <= 100
+    assert 1000 - PATIENCE <= seconds.pop('{"id": "0"}') <= 1000
     assert list(seconds.values()) == [0, 0, 0]
     assert queue.receive(10, wait=0, lease=30) == []  # the first holds the group
     assert queue.seconds_to_next
