@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import threading
 import time
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
@@ -15,6 +17,9 @@ from fargate_workers_runtime.telemetry import logs
 from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.patience import PATIENCE
+from tests.runtime.thread_limit import ThreadLimit
+
+Eventually = Callable[[Callable[[], object]], None]
 
 
 def test_coroutines_run_at_once_on_one_loop() -> None:
@@ -80,6 +85,24 @@ def test_a_callable_object_may_be_asynchronous() -> None:
 
     assert is_asynchronous(Handler())
     assert not is_asynchronous(lambda _message: None)
+
+
+def test_an_event_loop_that_finds_no_thread_is_made_by_the_next_message(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.handlers.asynchronous._loop", None)
+    handled: list[str] = []
+
+    async def handle(message: Message) -> None:
+        handled.append(message.id)
+
+    limit = ThreadLimit(monkeypatch, "event-loop")
+    call = synchronous(handle, seconds=5)
+    with pytest.raises(RuntimeError):
+        call(Message(id="1", body={}, raw="{}"))
+    limit.end()
+    threading.Thread(target=call, args=(Message(id="2", body={}, raw="{}"),), daemon=True).start()
+    eventually(lambda: handled == ["2"])
 
 
 @pytest.mark.parametrize(("kind", "grace"), [("coroutine", GRACE), ("function", 0)])

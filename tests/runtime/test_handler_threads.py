@@ -196,7 +196,7 @@ class Rig:
             self.inbox,
             begin=lambda _line, _work: make(),
             carry_out=self._carry_out,
-            failed=lambda work: self.ended.update(["failed"]),
+            failed=lambda _line, _work: self.ended.update(["failed"]),
             most=most,
             asynchronous=True,
             clock=self.clock,

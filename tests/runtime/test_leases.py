@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -10,6 +11,7 @@ from fargate_workers_runtime.brokers.broker import Delivery, Failure
 from fargate_workers_runtime.pipeline.leases import Lease, Leases
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from tests.patience import PATIENCE
+from tests.runtime.thread_limit import ThreadLimit
 
 
 class Clock:
@@ -65,6 +67,35 @@ def test_a_heartbeat_serves_ten_messages_with_one_request() -> None:
         rig.take()
     rig.beat_at(100)
     assert rig.queue.requests["extend"] == 3
+
+
+class Ending(Lease):
+    """A lease whose handler ends as soon as anyone looks when it must have."""
+
+    __slots__ = ()
+    looks: ClassVar[list[float | None]] = []
+
+    @property
+    def deadline(self) -> float | None:
+        return self.looks.pop(0) if self.looks else None
+
+
+def test_a_heartbeat_outlives_a_handler_that_ends_while_it_looks(rig: Rig) -> None:
+    (lease,) = rig.take()
+    lease.__class__ = Ending
+    Ending.looks[:] = [1900.0]
+    rig.beat_at(100)
+    assert rig.queue.requests["extend"] == 1
+
+
+def test_a_heartbeat_that_finds_no_threads_extends_every_lease_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(messages=25)
+    leases = [lease for _ in range(3) for lease in rig.take()]
+    limit = ThreadLimit(monkeypatch, "Thread-")
+    rig.beat_at(100)
+    assert limit.refused > 0
+    assert len(leases) == 25
+    assert min(lease.leased_until for lease in leases) > 1000 + 120
 
 
 def test_a_heartbeat_renews_the_claim_with_the_message(rig: Rig) -> None:

@@ -174,7 +174,8 @@ class Leases:
         now = self.clock()
         due: list[Lease] = []
         for lease in self.held():
-            if lease.deadline is not None and now >= min(lease.ends_at, lease.deadline):
+            deadline = lease.deadline  # looked at once: the handler may end at any moment
+            if deadline is not None and now >= min(lease.ends_at, deadline):
                 lease.lost = True
                 self.end(lease)
                 self._on_overdue(lease)
