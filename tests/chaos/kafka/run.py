@@ -15,6 +15,7 @@ from tests.chaos.herd import Herd
 from tests.chaos.history import history
 from tests.chaos.kafka.verdict import Seen, Sent, Verdict, judge
 from tests.chaos.orders import POISON, Order, orders, sending
+from tests.chaos.worker import Kind
 from tests.doubles.kafka_group import header
 from tests.doubles.kafka_servers import KafkaServer, mock_kafka, tansu
 from tests.runtime.tcp_proxy import TcpProxy
@@ -44,6 +45,7 @@ class Scene:
 
     Attributes:
         messages: How many orders are sent.
+        handler: Whether handlers are functions or coroutine functions.
         server: `tansu`, with classic groups, or `mock`, with those of KIP-848.
         partitions: Of the topic; the mock's has four.
         intensity: How many times as many attacks as usual.
@@ -53,6 +55,7 @@ class Scene:
     """
 
     messages: int
+    handler: Kind = "function"
     server: Literal["tansu", "mock"] = "tansu"
     faults: Collection[str] = frozenset(FAULTS)
     seed: int = 0
@@ -174,6 +177,7 @@ class _Run:
             pace=scene.pace,
             suicides=0.5 if "kill" in scene.faults else 0,
             slow=5.0,
+            handler=scene.handler,
         )
 
     # Sending
