@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-import threading
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +19,6 @@ from fargate_workers_runtime.telemetry import logs
 from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.patience import PATIENCE
-from tests.runtime.thread_limit import ThreadLimit
-
-Eventually = Callable[[Callable[[], object]], None]
 
 
 def test_coroutines_run_at_once_on_one_loop() -> None:
@@ -87,22 +86,33 @@ def test_a_callable_object_may_be_asynchronous() -> None:
     assert not is_asynchronous(lambda _message: None)
 
 
-def test_an_event_loop_that_finds_no_thread_is_made_by_the_next_message(
-    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
-) -> None:
-    monkeypatch.setattr("fargate_workers_runtime.handlers.asynchronous._loop", None)
-    handled: list[str] = []
-
-    async def handle(message: Message) -> None:
-        handled.append(message.id)
-
-    limit = ThreadLimit(monkeypatch, "event-loop")
-    call = synchronous(handle, seconds=5)
-    with pytest.raises(RuntimeError):
-        call(Message(id="1", body={}, raw="{}"))
-    limit.end()
-    threading.Thread(target=call, args=(Message(id="2", body={}, raw="{}"),), daemon=True).start()
-    eventually(lambda: handled == ["2"])
+def test_an_event_loop_that_finds_no_thread_is_made_by_the_next_message() -> None:
+    program = """
+import threading
+from fargate_workers_runtime import Message
+from fargate_workers_runtime.handlers.asynchronous import synchronous
+start = threading.Thread.start
+def refuse(thread):
+    threading.Thread.start = start
+    raise RuntimeError("can't start new thread")
+async def handle(message):
+    print("handled", message.id, flush=True)
+threading.Thread.start = refuse
+for number in range(2):
+    try:
+        synchronous(handle, seconds=5)(Message(id=str(number), body={}, raw="{}"))
+    except RuntimeError as error:
+        print(error, flush=True)
+"""
+    gone = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2] / "worker_image")},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (gone.stdout.splitlines(), gone.stderr) == (["can't start new thread", "handled 1"], "")
 
 
 @pytest.mark.parametrize(("kind", "grace"), [("coroutine", GRACE), ("function", 0)])

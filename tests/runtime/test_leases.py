@@ -82,6 +82,7 @@ class Ending(Lease):
 
 def test_a_heartbeat_outlives_a_handler_that_ends_while_it_looks(rig: Rig) -> None:
     (lease,) = rig.take()
+    rig.leases.handler_begins(lease, seconds=900)
     lease.__class__ = Ending
     Ending.looks[:] = [1900.0]
     rig.beat_at(100)
@@ -150,7 +151,7 @@ def test_a_heartbeat_that_fails_is_tried_again_until_the_lease_has_run_out(
 
 def test_a_handler_past_its_deadline_is_reported_once_and_extended_no_more(rig: Rig) -> None:
     (lease,) = rig.take()
-    lease.deadline = 1000.0 + 60
+    rig.leases.handler_begins(lease, seconds=60)
     rig.beat_at(60)
     rig.beat_at(110)
     assert rig.overdue == [lease]
@@ -158,9 +159,35 @@ def test_a_handler_past_its_deadline_is_reported_once_and_extended_no_more(rig: 
     assert rig.queue.requests["extend"] == 0
 
 
+@pytest.mark.parametrize("lost", ["before it begins", "while it runs"])
+def test_a_handler_whose_lease_is_lost_is_overdue_all_the_same(rig: Rig, lost: str) -> None:
+    (lease,) = rig.take()
+    if lost == "while it runs":
+        rig.leases.handler_begins(lease, seconds=600)
+    rig.queue.acknowledge([lease.delivery])
+    rig.beat_at(100)
+    assert lease.lost
+    if lost == "before it begins":  # the loss fell between the last look at the lease and the begin
+        rig.leases.handler_begins(lease, seconds=500)
+    rig.beat_at(599)
+    assert rig.overdue == []
+    rig.beat_at(600)
+    rig.beat_at(700)
+    assert rig.overdue == [lease]
+
+
+def test_a_handler_that_has_ended_is_never_overdue(rig: Rig) -> None:
+    (lease,) = rig.take()
+    rig.leases.handler_begins(lease, seconds=60)
+    rig.leases.handler_ends(lease)
+    rig.beat_at(100)
+    assert rig.overdue == []
+    assert rig.leases.at_work() == []
+
+
 def test_twelve_hours_after_its_receive_a_handler_is_given_up(rig: Rig) -> None:
     (lease,) = rig.take()
-    lease.deadline = 1000.0 + 13 * 3600
+    rig.leases.handler_begins(lease, seconds=13 * 3600)
     for seconds in range(30, 12 * 3600 - 240, 30):
         rig.beat_at(seconds)
     assert not lease.lost

@@ -1,6 +1,7 @@
 """The worker where its parts meet: frozen processes, stores away at the stop, handlers that hang or turn slow."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -359,3 +360,31 @@ def test_a_stop_that_finds_no_thread_sends_all_the_same_what_has_ended(
         limit = ThreadLimit(monkeypatch, "last-releases")
     assert (limit.refused, running.code) == (1, 0)
     assert queue.empty
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+def test_a_handler_that_hangs_ends_its_process_also_when_its_lease_is_lost(
+    kind: str, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.handlers.asynchronous.GRACE", 0.0)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def function(_message: Message) -> None:
+        begun.set()
+        may_end.wait(PATIENCE)
+
+    async def coroutine(_message: Message) -> None:
+        begun.set()
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    queue = MemoryQueue([{"id": "1"}])
+    running = Running(coroutine if kind == "coroutine" else function, queue, lease=2, max_processing=1)
+    with running:
+        eventually(begun.is_set)
+        (lease,) = running.worker.leases.held()
+        running.worker.leases.lose(lease, "its queue does not answer")
+        eventually(lambda: running.code is not None)
+        may_end.set()
+    assert running.code == 1

@@ -511,7 +511,7 @@ class Worker:
 
     def look_at_slow_handlers(self) -> None:
         """Release what waits behind handlers that became slow: another task could begin it."""
-        moments = [lease.began_at for lease in self._leases.held()]
+        moments = [lease.began_at for lease in self._leases.at_work()]
         begun = [each for each in moments if each is not None]
         self.slow_for = time.monotonic() - max(begun) if len(begun) >= self._settings.concurrency else 0.0
         if self.slow_for > LONG_HANDLER_SECONDS:

@@ -101,13 +101,19 @@ class Call:
         # Two megabytes that most workers do not need.
         import asyncio  # noqa: PLC0415
 
-        loop = _event_loop()
         if asyncio.isfuture(work):
             if work.done():
                 return work.result()
             loop = work.get_loop()
             if not loop.is_running():
                 raise HandlerRefused("The handler returned a Future of an event loop that does not run; run it there.")
+        else:
+            try:
+                loop = _event_loop()
+            except BaseException:
+                if isinstance(work, Coroutine):
+                    work.close()  # it never began
+                raise
         limited = _limited(work, deadline - time.monotonic())
         future = asyncio.run_coroutine_threadsafe(limited, loop)
         yield future
