@@ -331,6 +331,7 @@ class _Run:
             "answers that got lost": records["lost"],
             "deliveries": len(deliveries),
             "requests": sum(records["requests"].values()),
+            "longest seconds after a stop": round(max(herd.lingered.values(), default=0), 2),
             "seconds": round(time.monotonic() - self._began),
         }
         return Result(scene=scene, verdict=check(observed), facts=facts)

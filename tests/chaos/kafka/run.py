@@ -308,6 +308,7 @@ class _Run:
             "lines of lost partitions": _count(self._folder, "partitions_lost"),
             "lines of refused commits": _count(self._folder, "commit_refused"),
             "lines of rebalances": _count(self._folder, "partitions_assigned"),
+            "longest seconds after a stop": round(max(self._herd.lingered.values(), default=0), 2),
             "seconds": round(time.monotonic() - self._began),
         }
         return Result(scene=self._scene, verdict=verdict, facts=facts)
