@@ -36,6 +36,9 @@ _ODD: dict[str, dict[Does, int]] = {
     "block": {"block": 6},
     "killer": {"kill twice": 2},
 }
+#: Faults that only a coroutine can have, or after which a run with functions would last longer.
+OF_COROUTINES = {"overrun", "deaf", "block"}
+
 #: Of a thousand messages, how many a producer sends once more.
 _TWICE = 40
 _GROUP = 25

@@ -21,7 +21,7 @@ from fargate_workers_runtime.brokers.redis_lists import ListProducer
 from fargate_workers_runtime.brokers.redis_streams import StreamProducer
 from tests.chaos.herd import Herd
 from tests.chaos.history import Event, history
-from tests.chaos.orders import Order, orders, sending
+from tests.chaos.orders import OF_COROUTINES, Order, orders, sending
 from tests.chaos.run import keep_logs
 from tests.chaos.worker import Kind as HandlerKind
 from tests.doubles.durable_redis import DurableRedis
@@ -111,7 +111,7 @@ class _Run:
         sent = orders(
             scene.messages,
             fifo=False,
-            faults=("poison", "flaky", "twice"),
+            faults={"poison", "flaky", "twice"} | (OF_COROUTINES if scene.handler == "coroutine" else set()),
             transact=False,
             most_failures=3,
             chosen=self._chosen,
@@ -155,6 +155,7 @@ class _Run:
             "MAX_ATTEMPTS": str(scene.max_attempts),
             "STOP_TIMEOUT_SECONDS": "60",
             "CONCURRENCY": str(scene.concurrency),
+            **({"MAX_PROCESSING_SECONDS": str(4 * scene.visibility)} if scene.handler == "coroutine" else {}),
             "LOG_LEVEL": "INFO",
         }
 
@@ -252,7 +253,8 @@ class _Run:
         # An effect that was cut off, or made by a process that had stood still, may have another before or after it.
         repeated = [key for key, made in effects.items() if sum(not self._excused(each, events) for each in made) > 1]
         lost = wanted - effects.keys()
-        killed = {event.process for event in events if event.what == "killed"}  # whatever their exit codes are read as
+        # Whatever the exit codes of those that were killed are read as; one whose handler is deaf is replaced.
+        killed = {event.process for event in events if event.what in ("killed", "deaf")}
         examples = [f"lost: {key}" for key in sorted(lost)[:3]]
         examples += [f"dead, and no poison: {self._ids.get(name, name)}" for name in list(dead - poison)[:3]]
         examples += [f"repeated: {key}" for key in repeated[:3]]

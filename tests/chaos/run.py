@@ -15,7 +15,7 @@ from fargate_workers_runtime.handlers.asynchronous import GRACE
 from tests.chaos.checker import Observed, Verdict, check
 from tests.chaos.herd import Herd
 from tests.chaos.history import history
-from tests.chaos.orders import Order, orders, sending
+from tests.chaos.orders import OF_COROUTINES, Order, orders, sending
 from tests.chaos.plan import FAULTS, Attack, Step, attacks
 from tests.chaos.stand import ChaosStand
 from tests.chaos.weather import Outage
@@ -29,9 +29,6 @@ _SERVICES = {"dynamodb": "DynamoDB", "redis": "Redis", "none": "none"}
 #: How much of the work waits in the queue while an attack is to come: the rest is sent once it has begun, so that no
 #: machine, however its processes are scheduled, has done the work before it was hurt.
 _AHEAD = 0.15
-
-#: Faults that only a coroutine can have, or after which a run with functions would last longer.
-_OF_COROUTINES = {"overrun", "deaf", "block"}
 
 #: Visibility timeouts that a coroutine may take: longer than a slow one whose process is frozen meanwhile.
 _LIMIT = 4
@@ -122,7 +119,7 @@ class _Run:
         sent = orders(
             scene.messages,
             fifo=scene.fifo,
-            faults=scene.faults if scene.handler == "coroutine" else {*scene.faults} - _OF_COROUTINES,
+            faults=scene.faults if scene.handler == "coroutine" else {*scene.faults} - OF_COROUTINES,
             transact=scene.claims == "dynamodb",
             most_failures=scene.max_attempts - 2,
             chosen=self._chosen,

@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from tests.chaos.herd import Herd
 from tests.chaos.history import history
 from tests.chaos.kafka.verdict import Seen, Sent, Verdict, judge
-from tests.chaos.orders import POISON, Order, orders, sending
+from tests.chaos.orders import OF_COROUTINES, POISON, Order, orders, sending
 from tests.chaos.worker import Kind
 from tests.doubles.kafka_group import header
 from tests.doubles.kafka_servers import KafkaServer, mock_kafka, tansu
@@ -32,6 +32,9 @@ FAULTS: Mapping[str, str] = {
     "slow": "records whose handler takes long",
     "killer": "records that kill their process twice",
     "twice": "records that are sent once more",
+    "overrun": "handlers that outlast their limit at first, and are cancelled (coroutines)",
+    "deaf": "handlers that outlast their limit at first, and end only with their process (coroutines)",
+    "block": "handlers that block the event loop for a while (coroutines)",
 }
 
 #: How much of the work is sent while an attack is to come.
@@ -51,6 +54,7 @@ class Scene:
         intensity: How many times as many attacks as usual.
         session: The group's session time-out.
         freeze: How long a process is frozen.
+        overrun: How long a coroutine may take.
         limit: After so long the run ends, whatever is left.
     """
 
@@ -66,6 +70,7 @@ class Scene:
     pace: float = 0.05
     session: int = 2
     freeze: float = 9
+    overrun: int = 20
     max_attempts: int = 6
     stop_timeout: int = 30
     limit: float = 900
@@ -130,7 +135,7 @@ class _Run:
         made = orders(
             scene.messages,
             fifo=True,
-            faults={*scene.faults} - {"doomed"},
+            faults={*scene.faults} - {"doomed"} - (set() if scene.handler == "coroutine" else OF_COROUTINES),
             transact=False,
             most_failures=2,
             chosen=self._chosen,
@@ -166,6 +171,7 @@ class _Run:
             "MAX_ATTEMPTS": str(scene.max_attempts),
             "STOP_TIMEOUT_SECONDS": str(scene.stop_timeout),
             "CONCURRENCY": str(scene.concurrency),
+            **({"MAX_PROCESSING_SECONDS": str(scene.overrun)} if scene.handler == "coroutine" else {}),
             "LOG_LEVEL": "INFO",
         }
         return Herd(
