@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -253,6 +254,31 @@ def test_further_threads_end_what_has_waited_for_one(eventually: Eventually) -> 
         rig.clock.advance(1)
         rig.threads.look()
         eventually(lambda: rig.ended["goes on"] == 20)
+
+
+def test_attempts_that_end_together_do_not_wait_for_one_thread(eventually: Eventually) -> None:
+    together = threading.Barrier(3)
+    awaited: list[Future[None]] = []
+
+    def blocked_at_its_end() -> Generator[Future[Any], None, bool]:
+        future: Future[None] = Future()
+        awaited.append(future)
+        yield future
+        if future is not awaited[0]:
+            together.wait(PATIENCE)
+        return True
+
+    with Rig(blocked_at_its_end, lines=3, most=3) as rig:
+        eventually(lambda: len(awaited) == 3)
+        awaited[0].set_result(None)
+        eventually(lambda: rig.ended["goes on"] == 1 and rig.threads.idle == 1)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(PATIENCE)  # the thread that has nothing to do does not wake up between the two
+        for future in awaited[1:]:
+            future.set_result(None)
+        sys.setswitchinterval(before)
+        eventually(lambda: together.n_waiting == 2)
+        together.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("goes_on", [True, False])

@@ -78,6 +78,11 @@ class HandlerThreads:
             self._stopped = True
             self._changed.notify_all()
 
+    @property
+    def idle(self) -> int:
+        """Threads that wait for an attempt to end."""
+        return self._idle
+
     def look(self) -> None:
         """Start further threads if all wait for something, such as a store that does not answer."""
         lines, begun = self._inbox.unserved
@@ -143,7 +148,7 @@ class HandlerThreads:
         with self._changed:
             self._waiting.discard(attempt)
             self._due.append((self._clock(), attempt))
-            if self._idle:
+            if self._idle >= len(self._due):  # one that was woken, and has not looked yet, has its own to go on with
                 self._changed.notify()
             elif self._ending < min(self._most, _FEW_TO_END):
                 self._start_ending()
