@@ -157,7 +157,7 @@ def test_a_coroutine_that_outlives_the_stop_is_abandoned_with_its_message_and_ke
     assert queue.hidden == 0
     assert claims.claim("1", owner="next", seconds=60).state == "granted"
     loops[0].call_soon_threadsafe(may_end.set)
-    eventually(ended.is_set)
+    eventually(lambda: ended.is_set() and not worker.runs)
     assert not queue.empty
 
 
@@ -175,9 +175,10 @@ def test_a_coroutine_that_heeds_no_cancellation_is_overdue_and_ends_the_process_
                 await may_end.wait()
 
     queue = MemoryQueue([{"id": "1"}])
-    _, codes = running(handle, queue, lease=2, max_processing=1)
+    worker, codes = running(handle, queue, lease=2, max_processing=1)
     eventually(lambda: codes == [1])
     loops[0].call_soon_threadsafe(may_end.set)
+    eventually(lambda: not worker.runs)
 
 
 # Where all threads wait for something else than a handler

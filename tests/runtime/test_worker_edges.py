@@ -141,6 +141,7 @@ def test_the_drain_does_not_wait_for_a_handler_that_it_has_given_up(eventually: 
     ) as running:
         eventually(lambda: running.code == 1)
     release.set()
+    eventually(lambda: not running.worker.runs)
 
 
 def test_a_stop_in_an_outage_of_the_queue_hands_everything_back_when_it_is_over(
@@ -387,4 +388,5 @@ def test_a_handler_that_hangs_ends_its_process_also_when_its_lease_is_lost(
         running.worker.leases.lose(lease, "its queue does not answer")
         eventually(lambda: running.code is not None)
         may_end.set()
+        eventually(lambda: not running.worker.runs)
     assert running.code == 1
