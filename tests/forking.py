@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
@@ -10,6 +11,17 @@ fork = multiprocessing.get_context("forkserver")
 
 # The first has the fault tests' clock, which whatever is imported after it keeps; nothing moves it elsewhere.
 fork.set_forkserver_preload(["tests.faults.preload", "tests.chaos.worker", "tests.chaos.function.environment"])
+
+
+def send_signal_here(signum: signal.Signals) -> None:
+    """Send a signal to this process; SIGKILL and SIGSTOP take effect before the next line.
+
+    Linux would give SIGSTOP for a process to its main thread, and this one went on until that had its turn.
+    """
+    if signum == signal.SIGSTOP:
+        signal.pthread_kill(threading.get_ident(), signum)
+    else:
+        os.kill(os.getpid(), signum)
 
 
 def send_signal(process: BaseProcess, signum: signal.Signals) -> None:

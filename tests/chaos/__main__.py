@@ -47,6 +47,7 @@ def _examples(verdict: Verdict, most: int) -> list[Finding]:
 def _verdict(result: Result) -> str:
     scene, found = result.scene, result.verdict.findings
     again = f"--messages {scene.messages} --queue {'fifo' if scene.fifo else 'standard'} --claims {scene.claims}"
+    again += f" --handler {scene.handler}"
     said = "Good" if result.good else f"Bad: {len(found)} findings"
     faults = "all" if {*scene.faults} == {*FAULTS} else ",".join(sorted(scene.faults))
     return f"{said} in {result.facts['seconds']} s: {again} --faults {faults} --seed {scene.seed}"
@@ -63,6 +64,7 @@ def _scene(arguments: Sequence[str] | None) -> tuple[Scene, argparse.Namespace]:
     add = parser.add_argument
     add("--messages", type=int, default=2_000)
     add("--queue", choices=("standard", "fifo"), default="standard")
+    add("--handler", choices=("function", "coroutine"), default="function")
     add("--claims", choices=("dynamodb", "redis", "none"), default="dynamodb")
     add("--faults", type=_faults, default=frozenset(FAULTS), help="see below; default: all")
     add("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
@@ -81,6 +83,7 @@ def _scene(arguments: Sequence[str] | None) -> tuple[Scene, argparse.Namespace]:
     scene = Scene(
         messages=options.messages,
         fifo=options.queue == "fifo",
+        handler=options.handler,
         claims=options.claims,
         faults=options.faults,
         seed=options.seed,

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
+from fargate_workers_runtime.process import EXIT_FAILED
 from tests.chaos.history import Event
 from tests.chaos.orders import POISON, Order
 from tests.chaos.weather import Outage
@@ -171,6 +172,7 @@ class Case:
             self.letters[self.source(letter)].append(letter)
         self.ended_at = {event.process: event.at for event in observed.events if event.what in ("killed", "ended")}
         self.killed_at = {event.process: event.at for event in observed.events if event.what == "killed"}
+        self.replaced = {event.process for event in observed.events if event.what == "deaf"}
         self.frozen = _frozen(observed.events)
 
     @staticmethod
@@ -544,7 +546,7 @@ def _hidden(case: Case) -> Iterator[Finding]:
 
 def _exits(case: Case) -> Iterator[Finding]:
     for process, code in case.seen.exits.items():
-        if code != 0:
+        if code != 0 and not (code == EXIT_FAILED and process in case.replaced):
             said = "did not end within the stop timeout" if code is None else f"ended with {code}"
             yield Finding("wrong exit", f"process {process}", said)
 

@@ -1,9 +1,11 @@
 """The worker processes: as many as there should be, whatever happens to them."""
 
+import json
 import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ class _Process:
     number: int
     process: Any
     asked_at: float | None = None
+    alive_at: float = 0.0
     thaws_at: float | None = None
 
     def send(self, signum: signal.Signals) -> None:
@@ -34,6 +37,10 @@ class Herd:
         environment: Every process's; each gets an access key and a health file of its own.
         stop_timeout: Seconds between SIGTERM and SIGKILL.
         life: What else a `Life` takes.
+
+    Attributes:
+        exits: The exit code of each process that ended by itself; None: it had to be killed.
+        lingered: For how many seconds each of them was still there after it had logged that it has stopped.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class Herd:
         self.died = 0
         self.unborn = 0
         self.exits: dict[int, int | None] = {}
+        self.lingered: dict[int, float] = {}
 
     @property
     def killed(self) -> int:
@@ -68,7 +76,7 @@ class Herd:
                 self._places[place] = self._start()
                 continue
             self._thaw(each, now)
-            if each.process.exitcode is not None:
+            if self._is_over(each):
                 self._ended(each)
                 self._places[place] = self._start()
             elif each.asked_at is not None and now - each.asked_at > _OVERLAP:
@@ -140,8 +148,15 @@ class Herd:
             self._history.add("thawed", each.number)
             each.send(signal.SIGCONT)
 
-    def _has_left(self, each: _Process, now: float) -> bool:
+    def _is_over(self, each: _Process) -> bool:
+        looked_at = time.time()
         if each.process.exitcode is not None:
+            return True
+        each.alive_at = looked_at
+        return False
+
+    def _has_left(self, each: _Process, now: float) -> bool:
+        if self._is_over(each):
             self._ended(each)
             return True
         if each.asked_at is not None and now - each.asked_at > self._stop_timeout and each.thaws_at is None:
@@ -167,6 +182,13 @@ class Herd:
             self.unborn += 1  # asked to stop before `run` could listen, let alone receive: nothing was in its hands
         else:
             self.exits[each.number] = code
+            self._note_how_long(each)
+
+    def _note_how_long(self, each: _Process) -> None:
+        log = (self._folder / f"{each.number}.log").read_text(errors="replace")
+        stopped = [json.loads(line)["time"] for line in log.splitlines() if '"event": "stopped"' in line]
+        for at in stopped[-1:]:
+            self.lingered[each.number] = max(0.0, each.alive_at - datetime.fromisoformat(at).timestamp())
 
     def _has_logged(self, number: int) -> bool:
         log = self._folder / f"{number}.log"

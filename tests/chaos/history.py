@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-#: Of a handler: it has `begun`; it made the message's `effect`; it `raised`. Of the claims: the effect is `recorded`.
+#: Of a handler: it has `begun`; it made the message's `effect`; it `raised`; it will be `deaf` to its cancellation, so
+#: that its process is replaced. Of the claims: the effect is `recorded`.
 #: Of a process: it was `killed`, by whomever, or `frozen` and `thawed`; it was `asked` to stop, and `ended` by itself.
-What = Literal["begun", "effect", "raised", "recorded", "killed", "frozen", "thawed", "asked", "ended"]
+What = Literal["begun", "effect", "raised", "deaf", "recorded", "killed", "frozen", "thawed", "asked", "ended"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Does = Literal[
-    "plain", "transact", "flaky", "slow", "doomed", "refuse", "not JSON", "wrong shape", "kill", "kill twice"
+    "plain",
+    "transact",
+    "flaky",
+    "slow",
+    "overrun",
+    "deaf",
+    "block",
+    "doomed",
+    "refuse",
+    "not JSON",
+    "wrong shape",
+    "kill",
+    "kill twice",
 ]
 
 #: Reasons of those that never have an effect, as their letters say them; `doomed` has one once it is redriven.
@@ -19,8 +31,14 @@ _ODD: dict[str, dict[Does, int]] = {
     "flaky": {"flaky": 40},
     "doomed": {"doomed": 10},
     "slow": {"slow": 4},
+    "overrun": {"overrun": 4},
+    "deaf": {"deaf": 1},
+    "block": {"block": 6},
     "killer": {"kill twice": 2},
 }
+#: Faults that only a coroutine can have, or after which a run with functions would last longer.
+OF_COROUTINES = {"overrun", "deaf", "block"}
+
 #: Of a thousand messages, how many a producer sends once more.
 _TWICE = 40
 _GROUP = 25

@@ -25,6 +25,9 @@ FAULTS: dict[str, str] = {
     "flaky": "messages that fail some times and then succeed",
     "doomed": "messages that fail until they are redriven",
     "slow": "handlers that outlast the visibility timeout",
+    "overrun": "handlers that outlast their limit at first, and are cancelled (coroutines)",
+    "deaf": "handlers that outlast their limit at first, and end only with their process (coroutines)",
+    "block": "handlers that block the event loop for a while (coroutines)",
     "killer": "messages that end their process, beside healthy neighbours",
 }
 

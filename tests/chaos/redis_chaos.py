@@ -21,8 +21,9 @@ from fargate_workers_runtime.brokers.redis_lists import ListProducer
 from fargate_workers_runtime.brokers.redis_streams import StreamProducer
 from tests.chaos.herd import Herd
 from tests.chaos.history import Event, history
-from tests.chaos.orders import Order, orders, sending
+from tests.chaos.orders import OF_COROUTINES, Order, orders, sending
 from tests.chaos.run import keep_logs
+from tests.chaos.worker import Kind as HandlerKind
 from tests.doubles.durable_redis import DurableRedis
 
 Kind = Literal["stream", "list"]
@@ -48,6 +49,7 @@ class Scene:
 
     Attributes:
         attacks: How many of each kind.
+        handler: Whether handlers are functions or coroutine functions.
         visibility: The length of a lease.
         freeze: How long a frozen process stands still: longer than a lease.
         limit: After so long the run ends, whatever is left.
@@ -56,6 +58,7 @@ class Scene:
     kind: Kind
     messages: int
     attacks: dict[What, int] = field(default_factory=dict[What, int])
+    handler: HandlerKind = "function"
     seed: int = 0
     processes: int = 4
     concurrency: int = 8
@@ -108,7 +111,7 @@ class _Run:
         sent = orders(
             scene.messages,
             fifo=False,
-            faults=("poison", "flaky", "twice"),
+            faults={"poison", "flaky", "twice"} | (OF_COROUTINES if scene.handler == "coroutine" else set()),
             transact=False,
             most_failures=3,
             chosen=self._chosen,
@@ -124,6 +127,7 @@ class _Run:
             pace=scene.pace,
             suicides=1 if "kill" in scene.attacks else 0,
             slow=scene.visibility * 1.5,
+            handler=scene.handler,
         )
         try:
             self._work_off()
@@ -151,6 +155,7 @@ class _Run:
             "MAX_ATTEMPTS": str(scene.max_attempts),
             "STOP_TIMEOUT_SECONDS": "60",
             "CONCURRENCY": str(scene.concurrency),
+            **({"MAX_PROCESSING_SECONDS": str(4 * scene.visibility)} if scene.handler == "coroutine" else {}),
             "LOG_LEVEL": "INFO",
         }
 
@@ -248,7 +253,8 @@ class _Run:
         # An effect that was cut off, or made by a process that had stood still, may have another before or after it.
         repeated = [key for key, made in effects.items() if sum(not self._excused(each, events) for each in made) > 1]
         lost = wanted - effects.keys()
-        killed = {event.process for event in events if event.what == "killed"}  # whatever their exit codes are read as
+        # Whatever the exit codes of those that were killed are read as; one whose handler is deaf is replaced.
+        killed = {event.process for event in events if event.what in ("killed", "deaf")}
         examples = [f"lost: {key}" for key in sorted(lost)[:3]]
         examples += [f"dead, and no poison: {self._ids.get(name, name)}" for name in list(dead - poison)[:3]]
         examples += [f"repeated: {key}" for key in repeated[:3]]
@@ -340,12 +346,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--kind", choices=("stream", "list"), default="stream")
+    parser.add_argument("--handler", choices=("function", "coroutine"), default="function")
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--keep", type=Path, help="a folder for logs and history")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    scene = Scene(kind=options.kind, messages=options.messages, seed=options.seed, attacks=LARGE)
+    scene = Scene(
+        kind=options.kind, messages=options.messages, handler=options.handler, seed=options.seed, attacks=LARGE
+    )
     with tempfile.TemporaryDirectory() as folder:
         result = run(scene, folder=Path(folder), tell=lambda line: print(line, file=sys.stderr, flush=True))
         if options.keep:
@@ -356,9 +365,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, count in (*result.facts.items(), *result.faults.items()):
             print(f"{count:>8}  {name}")
         print(*result.examples, sep="\n")
-        print(
-            f"{'Good' if result.good else 'Bad'}: --kind {scene.kind} --messages {scene.messages} --seed {scene.seed}"
-        )
+        again = f"--kind {scene.kind} --messages {scene.messages} --handler {scene.handler} --seed {scene.seed}"
+        print(f"{'Good' if result.good else 'Bad'}: {again}")
     return 0 if result.good else 1
 
 

@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fargate_workers_runtime.handlers.asynchronous import GRACE
 from tests.chaos.checker import Observed, Verdict, check
 from tests.chaos.herd import Herd
 from tests.chaos.history import history
-from tests.chaos.orders import Order, orders, sending
+from tests.chaos.orders import OF_COROUTINES, Order, orders, sending
 from tests.chaos.plan import FAULTS, Attack, Step, attacks
 from tests.chaos.stand import ChaosStand
 from tests.chaos.weather import Outage
+from tests.chaos.worker import Kind
 from tests.faults.redis_rig import RedisRig
 from tests.patience import PATIENCE
 
@@ -27,6 +29,9 @@ _SERVICES = {"dynamodb": "DynamoDB", "redis": "Redis", "none": "none"}
 #: How much of the work waits in the queue while an attack is to come: the rest is sent once it has begun, so that no
 #: machine, however its processes are scheduled, has done the work before it was hurt.
 _AHEAD = 0.15
+
+#: Visibility timeouts that a coroutine may take: longer than a slow one whose process is frozen meanwhile.
+_LIMIT = 4
 
 #: Seconds between two looks at a queue of a thousand messages, which counts itself by looking at every one.
 _LOOK = 0.1
@@ -39,6 +44,7 @@ class Scene:
     Attributes:
         messages: How many orders are sent.
         fifo: Whether the queue is FIFO.
+        handler: Whether handlers are functions or coroutine functions.
         claims: Where effects are claimed.
         faults: Names of tests.chaos.plan.FAULTS.
         seed: Makes the same choices again: what is sent, what fails, when who is attacked; timing stays the machine's.
@@ -56,6 +62,7 @@ class Scene:
 
     messages: int
     fifo: bool = False
+    handler: Kind = "function"
     claims: Store = "dynamodb"
     faults: Collection[str] = field(default_factory=lambda: frozenset(FAULTS))
     seed: int = 0
@@ -112,7 +119,7 @@ class _Run:
         sent = orders(
             scene.messages,
             fifo=scene.fifo,
-            faults=scene.faults,
+            faults=scene.faults if scene.handler == "coroutine" else {*scene.faults} - OF_COROUTINES,
             transact=scene.claims == "dynamodb",
             most_failures=scene.max_attempts - 2,
             chosen=self._chosen,
@@ -171,6 +178,7 @@ class _Run:
             "MAX_ATTEMPTS": str(scene.max_attempts),
             "STOP_TIMEOUT_SECONDS": str(scene.stop_timeout),
             "CONCURRENCY": str(scene.concurrency),
+            **({"MAX_PROCESSING_SECONDS": str(_LIMIT * scene.visibility)} if scene.handler == "coroutine" else {}),
             "RECEIVE_WAIT_SECONDS": "2",
             "LOG_LEVEL": "INFO",
         }
@@ -183,6 +191,7 @@ class _Run:
             pace=scene.pace,
             suicides=1 if "kill" in scene.faults else 0,
             slow=scene.visibility * 1.5,
+            handler=scene.handler,
         )
 
     def _plan(self) -> list[Attack]:
@@ -203,7 +212,7 @@ class _Run:
 
         A queue that no longer gets shorter is left as it is; the verdict will say what is in it.
         """
-        patience = 4 * self._scene.visibility + self._scene.longest + PATIENCE
+        patience = (4 + _LIMIT) * self._scene.visibility + GRACE + self._scene.longest + PATIENCE
         left, looked_at, progress_at, told_at = -1, 0.0, time.monotonic(), 0.0
         waiting = list(plan)
         self._send(min(1, waiting[0].at + _AHEAD) if waiting else 1)
@@ -319,6 +328,7 @@ class _Run:
             "answers that got lost": records["lost"],
             "deliveries": len(deliveries),
             "requests": sum(records["requests"].values()),
+            "longest seconds after a stop": round(max(herd.lingered.values(), default=0), 2),
             "seconds": round(time.monotonic() - self._began),
         }
         return Result(scene=scene, verdict=check(observed), facts=facts)

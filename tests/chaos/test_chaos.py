@@ -30,7 +30,9 @@ _SMALL = {
 
 SCENES = {
     "killed": Scene(**_SMALL, faults=("kill", "flaky", "doomed", *_ALWAYS)),
-    "killed, FIFO": Scene(**_SMALL, fifo=True, faults=("kill", "flaky", "doomed", *_ALWAYS)),
+    "killed, FIFO": Scene(
+        **_SMALL, fifo=True, handler="coroutine", faults=("kill", "flaky", "doomed", "block", *_ALWAYS)
+    ),
     "stopped amid outages, FIFO": Scene(**_SMALL, fifo=True, faults=("sigterm", "outage", "flaky", "doomed", *_ALWAYS)),
     "stopped amid outages, no claims": Scene(
         **_SMALL, claims="none", faults=("sigterm", "outage", "operations", "poison")
@@ -38,6 +40,11 @@ SCENES = {
     "frozen, claims in Redis": Scene(**_SMALL, claims="redis", faults=("freeze", "claims", *_ALWAYS)),
     "claims and downstream away": Scene(**_SMALL, faults=("claims", "downstream", "operations", *_ALWAYS)),
     "beside a killer": Scene(**_SMALL, faults=("killer", "slow", *_ALWAYS)),
+    "without an end": Scene(
+        **{**_SMALL, "messages": 40, "visibility": 3},
+        handler="coroutine",
+        faults=("overrun", "deaf", "flaky", *_ALWAYS),
+    ),
 }
 
 

@@ -490,3 +490,13 @@ def test_the_table_has_a_line_for_everything() -> None:
     assert verdict.counts["repeated"] == 1
     assert "3  seconds" in shown
     assert [finding.subject for finding in verdict.of("repeated")] == ["o"]
+
+
+def test_a_process_whose_handler_heeds_no_cancellation_is_replaced_by_its_own_end() -> None:
+    deaf = ("3 begun 1 other n", "4 deaf 1 other n", *DONE)
+    orders = (order(), order("other"))
+    messages = [story("m", (1, 1), deleted=99), story("n", (3, 1), (40, 2), deleted=99, key="other")]
+    done = ("40 begun 2 other n", "41 effect 2 other n", "42 recorded 2 other")
+    assert judged(*deaf, *done, orders=orders, messages=messages, exits={1: 1}).good
+    assert faults(judged(*deaf, *done, orders=orders, messages=messages, exits={1: None})) == ["wrong exit"]
+    assert faults(judged(*deaf, *done, orders=orders, messages=messages, exits={1: 1, 2: 1})) == ["wrong exit"]

@@ -87,7 +87,8 @@ def test_attacks_come_in_order_and_leave_the_beginning_and_the_end_alone() -> No
 
 def test_every_kind_of_order_is_sent_by_the_fault_that_asks_for_it() -> None:
     assert {order.does for order in made()} == {
-        "plain", "transact", "flaky", "doomed", "slow", "refuse", "not JSON", "wrong shape", "kill", "kill twice"
+        "plain", "transact", "flaky", "doomed", "slow", "overrun", "deaf", "block", "refuse", "not JSON", "wrong shape",
+        "kill", "kill twice",
     }  # fmt: skip
     assert {order.does for order in made(faults=())} == {"plain", "transact"}
     assert {order.does for order in made(faults=(), transact=False)} == {"plain"}

@@ -25,6 +25,7 @@ from fargate_workers_runtime.settings import Settings
 from tests.faults import clock
 from tests.faults.injector import Fault, Injector
 from tests.faults.steps import Steps
+from tests.forking import send_signal_here
 from tests.patience import PATIENCE
 
 #: The requests that reach a store of claims, whichever it is.
@@ -142,7 +143,7 @@ class _Handler:
         if step != self._plan.at:
             return
         self._append(f"{self._plan.name}.signalled", str(time.time()))
-        os.kill(os.getpid(), self._plan.sends)
+        send_signal_here(self._plan.sends)
         # The step goes on when the shutdown has begun, not before; the main thread is the one that begins it.
         if self._plan.sends == SIGTERM and threading.current_thread() is not threading.main_thread():
             self._stopping.wait(PATIENCE)

@@ -97,7 +97,7 @@ def test_a_handler_that_reaches_the_twelve_hours_of_sqs_is_given_up_with_an_erro
     leases = Leases(queue, MemoryClaims(clock=clock), seconds=120, on_overdue=overdue.append, clock=clock)
     received_at = clock()
     (lease,) = leases.hold(queue.receive(1, wait=0, lease=120))
-    lease.deadline = received_at + 2 * LONGEST_VISIBILITY
+    leases.handler_begins(lease, seconds=2 * LONGEST_VISIBILITY)
     while not overdue:
         clock.advance(10)
         leases.beat()

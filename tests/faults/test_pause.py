@@ -30,6 +30,7 @@ def sweep(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _wake(run: Run) -> None:
+    until(lambda: run.first.state == "T")
     run.go_on()
     steps = len(run.first.steps())
     run.first.send(SIGCONT)

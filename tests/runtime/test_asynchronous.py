@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 import time
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +84,35 @@ def test_a_callable_object_may_be_asynchronous() -> None:
 
     assert is_asynchronous(Handler())
     assert not is_asynchronous(lambda _message: None)
+
+
+def test_an_event_loop_that_finds_no_thread_is_made_by_the_next_message() -> None:
+    program = """
+import threading
+from fargate_workers_runtime import Message
+from fargate_workers_runtime.handlers.asynchronous import synchronous
+start = threading.Thread.start
+def refuse(thread):
+    threading.Thread.start = start
+    raise RuntimeError("can't start new thread")
+async def handle(message):
+    print("handled", message.id, flush=True)
+threading.Thread.start = refuse
+for number in range(2):
+    try:
+        synchronous(handle, seconds=5)(Message(id=str(number), body={}, raw="{}"))
+    except RuntimeError as error:
+        print(error, flush=True)
+"""
+    gone = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2] / "worker_image")},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (gone.stdout.splitlines(), gone.stderr) == (["can't start new thread", "handled 1"], "")
 
 
 @pytest.mark.parametrize(("kind", "grace"), [("coroutine", GRACE), ("function", 0)])

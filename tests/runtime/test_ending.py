@@ -67,6 +67,20 @@ end(3)
         eventually(lambda child=child: not is_alive(child))
 
 
+def test_a_process_that_finds_no_thread_for_its_end_ends_at_once() -> None:
+    program = """
+import threading
+from fargate_workers_runtime.process.ending import end
+threading.Thread(target=threading.Event().wait).start()
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+end(3)
+"""
+    gone = ended(program)
+    assert (gone.returncode, gone.stderr) == (3, "")
+
+
 def test_what_a_program_does_at_its_end_is_done() -> None:
     program = """
 import atexit

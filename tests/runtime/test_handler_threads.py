@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -156,7 +157,7 @@ def test_a_coroutine_that_outlives_the_stop_is_abandoned_with_its_message_and_ke
     assert queue.hidden == 0
     assert claims.claim("1", owner="next", seconds=60).state == "granted"
     loops[0].call_soon_threadsafe(may_end.set)
-    eventually(ended.is_set)
+    eventually(lambda: ended.is_set() and not worker.runs)
     assert not queue.empty
 
 
@@ -174,9 +175,10 @@ def test_a_coroutine_that_heeds_no_cancellation_is_overdue_and_ends_the_process_
                 await may_end.wait()
 
     queue = MemoryQueue([{"id": "1"}])
-    _, codes = running(handle, queue, lease=2, max_processing=1)
+    worker, codes = running(handle, queue, lease=2, max_processing=1)
     eventually(lambda: codes == [1])
     loops[0].call_soon_threadsafe(may_end.set)
+    eventually(lambda: not worker.runs)
 
 
 # Where all threads wait for something else than a handler
@@ -196,7 +198,7 @@ class Rig:
             self.inbox,
             begin=lambda _line, _work: make(),
             carry_out=self._carry_out,
-            failed=lambda work: self.ended.update(["failed"]),
+            failed=lambda _line, _work: self.ended.update(["failed"]),
             most=most,
             asynchronous=True,
             clock=self.clock,
@@ -253,6 +255,31 @@ def test_further_threads_end_what_has_waited_for_one(eventually: Eventually) -> 
         rig.clock.advance(1)
         rig.threads.look()
         eventually(lambda: rig.ended["goes on"] == 20)
+
+
+def test_attempts_that_end_together_do_not_wait_for_one_thread(eventually: Eventually) -> None:
+    together = threading.Barrier(3)
+    awaited: list[Future[None]] = []
+
+    def blocked_at_its_end() -> Generator[Future[Any], None, bool]:
+        future: Future[None] = Future()
+        awaited.append(future)
+        yield future
+        if future is not awaited[0]:
+            together.wait(PATIENCE)
+        return True
+
+    with Rig(blocked_at_its_end, lines=3, most=3) as rig:
+        eventually(lambda: len(awaited) == 3)
+        awaited[0].set_result(None)
+        eventually(lambda: rig.ended["goes on"] == 1 and rig.threads.idle == 1)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(PATIENCE)  # the thread that has nothing to do does not wake up between the two
+        for future in awaited[1:]:
+            future.set_result(None)
+        sys.setswitchinterval(before)
+        eventually(lambda: together.n_waiting == 2)
+        together.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("goes_on", [True, False])

@@ -19,6 +19,7 @@ from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.patience import PATIENCE
+from tests.runtime.thread_limit import ThreadLimit
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -71,6 +72,27 @@ def group(*numbers: int, group_id: str = "a", into: MemoryQueue | None = None) -
     for number in numbers:
         queue.send({"id": str(number)}, group_id=group_id)
     return queue
+
+
+def test_what_finds_no_thread_to_wait_in_hand_is_released_and_the_next_waits(
+    monkeypatch: pytest.MonkeyPatch, quick: None, eventually: Eventually
+) -> None:
+    deliveries: list[tuple[str, int]] = []
+    limit = ThreadLimit(monkeypatch, "in-hand")
+
+    def handle(message: Message) -> None:
+        if limit.refused:
+            limit.end()
+        deliveries.append((message.body["id"], message.receive_count))
+        if message.receive_count == 1:
+            raise ValueError("the first attempt fails")
+
+    queue = group(1, 2)
+    group(3, group_id="b", into=queue)
+    with Running(handle, queue, concurrency=1):
+        eventually(lambda: queue.empty)
+    assert limit.refused == 1
+    assert [number for number, _ in deliveries if number != "3"] == ["1", "1", "2", "2"]
 
 
 @pytest.mark.parametrize("claims", [None, MemoryClaims()], ids=["no claims", "claims"])

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -10,6 +11,7 @@ from fargate_workers_runtime.brokers.broker import Delivery, Failure
 from fargate_workers_runtime.pipeline.leases import Lease, Leases
 from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
 from tests.patience import PATIENCE
+from tests.runtime.thread_limit import ThreadLimit
 
 
 class Clock:
@@ -67,6 +69,36 @@ def test_a_heartbeat_serves_ten_messages_with_one_request() -> None:
     assert rig.queue.requests["extend"] == 3
 
 
+class Ending(Lease):
+    """A lease whose handler ends as soon as anyone looks when it must have."""
+
+    __slots__ = ()
+    looks: ClassVar[list[float | None]] = []
+
+    @property
+    def deadline(self) -> float | None:
+        return self.looks.pop(0) if self.looks else None
+
+
+def test_a_heartbeat_outlives_a_handler_that_ends_while_it_looks(rig: Rig) -> None:
+    (lease,) = rig.take()
+    rig.leases.handler_begins(lease, seconds=900)
+    lease.__class__ = Ending
+    Ending.looks[:] = [1900.0]
+    rig.beat_at(100)
+    assert rig.queue.requests["extend"] == 1
+
+
+def test_a_heartbeat_that_finds_no_threads_extends_every_lease_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(messages=25)
+    leases = [lease for _ in range(3) for lease in rig.take()]
+    limit = ThreadLimit(monkeypatch, "Thread-")
+    rig.beat_at(100)
+    assert limit.refused > 0
+    assert len(leases) == 25
+    assert min(lease.leased_until for lease in leases) > 1000 + 120
+
+
 def test_a_heartbeat_renews_the_claim_with_the_message(rig: Rig) -> None:
     (lease,) = rig.take()
     rig.claims.claim("k", owner=lease.owner, seconds=120)
@@ -119,7 +151,7 @@ def test_a_heartbeat_that_fails_is_tried_again_until_the_lease_has_run_out(
 
 def test_a_handler_past_its_deadline_is_reported_once_and_extended_no_more(rig: Rig) -> None:
     (lease,) = rig.take()
-    lease.deadline = 1000.0 + 60
+    rig.leases.handler_begins(lease, seconds=60)
     rig.beat_at(60)
     rig.beat_at(110)
     assert rig.overdue == [lease]
@@ -127,9 +159,35 @@ def test_a_handler_past_its_deadline_is_reported_once_and_extended_no_more(rig: 
     assert rig.queue.requests["extend"] == 0
 
 
+@pytest.mark.parametrize("lost", ["before it begins", "while it runs"])
+def test_a_handler_whose_lease_is_lost_is_overdue_all_the_same(rig: Rig, lost: str) -> None:
+    (lease,) = rig.take()
+    if lost == "while it runs":
+        rig.leases.handler_begins(lease, seconds=600)
+    rig.queue.acknowledge([lease.delivery])
+    rig.beat_at(100)
+    assert lease.lost
+    if lost == "before it begins":  # the loss fell between the last look at the lease and the begin
+        rig.leases.handler_begins(lease, seconds=500)
+    rig.beat_at(599)
+    assert rig.overdue == []
+    rig.beat_at(600)
+    rig.beat_at(700)
+    assert rig.overdue == [lease]
+
+
+def test_a_handler_that_has_ended_is_never_overdue(rig: Rig) -> None:
+    (lease,) = rig.take()
+    rig.leases.handler_begins(lease, seconds=60)
+    rig.leases.handler_ends(lease)
+    rig.beat_at(100)
+    assert rig.overdue == []
+    assert rig.leases.at_work() == []
+
+
 def test_twelve_hours_after_its_receive_a_handler_is_given_up(rig: Rig) -> None:
     (lease,) = rig.take()
-    lease.deadline = 1000.0 + 13 * 3600
+    rig.leases.handler_begins(lease, seconds=13 * 3600)
     for seconds in range(30, 12 * 3600 - 240, 30):
         rig.beat_at(seconds)
     assert not lease.lost

@@ -578,7 +578,7 @@ def test_what_an_open_poll_brings_while_stopping_goes_back() -> None:
 
 
 def test_a_handler_that_outlives_the_stop_timeout_is_abandoned_with_its_message_and_key_free(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     monkeypatch.setattr(Settings, "drain_seconds", 0.4)
     started, release, ended = threading.Event(), threading.Event(), threading.Event()
@@ -595,11 +595,13 @@ def test_a_handler_that_outlives_the_stop_timeout_is_abandoned_with_its_message_
     assert queue.hidden == 0
     assert claims.claim("1", owner="next", seconds=60).state == "granted"
     release.set()
-    assert ended.wait(PATIENCE)
+    eventually(lambda: ended.is_set() and not running.worker.runs)
     assert not queue.empty
 
 
-def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
     monkeypatch.setattr(Settings, "drain_seconds", 0.05)
     release = threading.Event()
     queue = MemoryQueue([{"id": 1}])
@@ -608,6 +610,7 @@ def test_an_overdue_handler_ends_the_process_with_1_so_that_a_fresh_one_starts(m
     )
     assert running.join() == 1
     release.set()
+    eventually(lambda: not running.worker.runs)
 
 
 def test_a_queue_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:

@@ -1,5 +1,7 @@
 """The worker where its parts meet: frozen processes, stores away at the stop, handlers that hang or turn slow."""
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -10,9 +12,10 @@ import pytest
 from fargate_workers_runtime import Message, PoisonMessage, Retry
 from fargate_workers_runtime.brokers.broker import Delivery, Failure
 from fargate_workers_runtime.pipeline.attempting.attempts import Attempts
-from fargate_workers_runtime.testing import MemoryClaims, MemoryQueue
+from fargate_workers_runtime.testing import Clock, MemoryClaims, MemoryQueue
 from tests.patience import PATIENCE
 from tests.runtime.test_in_hand import Running
+from tests.runtime.thread_limit import ThreadLimit
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -138,6 +141,7 @@ def test_the_drain_does_not_wait_for_a_handler_that_it_has_given_up(eventually: 
     ) as running:
         eventually(lambda: running.code == 1)
     release.set()
+    eventually(lambda: not running.worker.runs)
 
 
 def test_a_stop_in_an_outage_of_the_queue_hands_everything_back_when_it_is_over(
@@ -245,6 +249,7 @@ class Unspeakable(Exception):  # noqa: N818  what is wrong with it is its name h
         raise RuntimeError("no text")
 
 
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
 @pytest.mark.parametrize(
     "raised",
     [
@@ -253,20 +258,30 @@ class Unspeakable(Exception):  # noqa: N818  what is wrong with it is its name h
         PoisonMessage("bad", detail=42),  # type: ignore[arg-type]
         Retry(Unspeakable(), after="soon"),  # type: ignore[arg-type]
         SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        StopIteration(),
+        asyncio.CancelledError(),
+        BaseExceptionGroup("several", [GeneratorExit(), SystemExit(3)]),
     ],
-    ids=["no text", "no reason", "a number", "no duration", "exit"],
+    ids=lambda raised: type(raised).__name__,
 )
 @pytest.mark.fault(52)
 def test_whatever_a_handler_raises_ends_its_message_alone(
-    raised: BaseException, quick: None, eventually: Eventually
+    raised: BaseException, kind: str, quick: None, eventually: Eventually
 ) -> None:
     seen: list[str] = []
 
-    def handle(message: Message) -> None:
+    def function(message: Message) -> None:
         if message.body["id"] == "0":
             raise raised
         seen.append(message.body["id"])
 
+    async def coroutine(message: Message) -> None:
+        await asyncio.sleep(0)
+        function(message)
+
+    handle = coroutine if kind == "coroutine" else function
     queue = MemoryQueue({"id": str(number)} for number in range(20))
     with Running(handle, queue, concurrency=2, max_attempts=2) as running:
         eventually(lambda: queue.empty)
@@ -308,3 +323,70 @@ def test_a_handlers_thread_outlives_a_fault_around_it(monkeypatch: pytest.Monkey
     with running:
         eventually(lambda: len(seen) == 2)
     assert queue.hidden == 1  # the end of its lease brings it back
+
+
+def test_a_group_does_not_go_on_after_a_fault_around_its_handler(
+    monkeypatch: pytest.MonkeyPatch, amid_work: None, eventually: Eventually
+) -> None:
+    seen: list[str] = []
+    now = Clock()
+    queue = MemoryQueue(fifo=True, clock=now)
+    for number in range(3):
+        queue.send({"id": str(number)}, group_id="a")
+    queue.send({"id": "beside"}, group_id="b")
+    running = Running(lambda message: seen.append(message.body["id"]), queue)
+    attempt = Attempts.attempt
+
+    def faulty(attempts: Attempts, work: Any) -> Any:
+        if work.message.body["id"] == "0" and work.lease.delivery.receive_count == 1:
+            raise KeyboardInterrupt("a fault of the runtime")
+        return attempt(attempts, work)
+
+    monkeypatch.setattr(Attempts, "attempt", faulty)
+    with running:
+        eventually(lambda: seen == ["beside"] and running.worker.inbox.taken == 0)
+        eventually(lambda: queue.hidden == 1)
+        now.advance(120)
+        eventually(lambda: queue.empty)
+    assert seen == ["beside", "0", "1", "2"]
+
+
+def test_a_stop_that_finds_no_thread_sends_all_the_same_what_has_ended(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    seen: list[str] = []
+    queue = MemoryQueue([{"id": "1"}])
+    with Running(lambda message: seen.append(message.body["id"]), queue, MemoryClaims()) as running:
+        eventually(lambda: seen)
+        limit = ThreadLimit(monkeypatch, "last-releases")
+    assert (limit.refused, running.code) == (1, 0)
+    assert queue.empty
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+def test_a_handler_that_hangs_ends_its_process_also_when_its_lease_is_lost(
+    kind: str, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.handlers.asynchronous.GRACE", 0.0)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def function(_message: Message) -> None:
+        begun.set()
+        may_end.wait(PATIENCE)
+
+    async def coroutine(_message: Message) -> None:
+        begun.set()
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    queue = MemoryQueue([{"id": "1"}])
+    running = Running(coroutine if kind == "coroutine" else function, queue, lease=2, max_processing=1)
+    with running:
+        eventually(begun.is_set)
+        (lease,) = running.worker.leases.held()
+        running.worker.leases.lose(lease, "its queue does not answer")
+        eventually(lambda: running.code is not None)
+        may_end.set()
+        eventually(lambda: not running.worker.runs)
+    assert running.code == 1

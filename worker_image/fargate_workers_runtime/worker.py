@@ -259,8 +259,9 @@ class Worker:
             self._end(work)
         now = time.monotonic()
         for lease in self._leases.held():
-            if lease.delivery.id in message_ids and lease.began_at is not None:
-                self._cut_handler(lease, now - lease.began_at)
+            began_at = lease.began_at  # looked at once: the handler may end at any moment
+            if lease.delivery.id in message_ids and began_at is not None:
+                self._cut_handler(lease, now - began_at)
         self._settler.flush(seconds)
 
     def _cut_handler(self, lease: Lease, ran: float) -> None:
@@ -310,10 +311,10 @@ class Worker:
                     self._settler.release(lease, 0)
 
         # What the broker has not taken is sent until SIGKILL is near, whatever happened before.
-        last_releases = threading.Thread(target=self._release_the_last, name="last-releases", daemon=True)
-        last_releases.start()
+        last_releases = self._begin_last_releases()
         self._settler.close(max(_LAST_WORDS, began + self._settings.stop_timeout - _EXIT_SECONDS - time.monotonic()))
-        last_releases.join(_LAST_WORDS)
+        if last_releases:
+            last_releases.join(_LAST_WORDS)
         for ticker in self._tickers:
             ticker.stop()
         if self._protection:
@@ -326,9 +327,17 @@ class Worker:
         _log.info("stopped", extra={"fields": {"drained": drained}})
         return self._failed
 
-    def _release_the_last(self) -> None:
-        if self._releases:
-            self._releases.beat()
+    def _begin_last_releases(self) -> threading.Thread | None:
+        """Release the claims that the store did not take before, on a thread of their own: it may not answer now."""
+        if not self._releases:
+            return None
+        thread = threading.Thread(target=self._releases.beat, name="last-releases", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had: they lapse with their messages' leases
+            _log.warning("release_failed", exc_info=True)
+            return None
+        return thread
 
     # Receiving
 
@@ -386,9 +395,10 @@ class Worker:
 
     # Handling
 
-    def _lose(self, work: Work) -> None:
+    def _lose(self, line: Line, work: Work) -> None:
         """Leave a message to the end of its lease: what becomes of it could not be found out."""
         self._leases.lose(work.lease, "a fault of the runtime")
+        self._release_rest(line)  # its group goes on when it is back
         self._end(work)
 
     def _begins_nothing(self) -> bool:
@@ -486,7 +496,8 @@ class Worker:
 
     def look_at_slow_handlers(self) -> None:
         """Release what waits behind handlers that became slow: another task could begin it."""
-        begun = [lease.began_at for lease in self._leases.held() if lease.began_at is not None]
+        moments = [lease.began_at for lease in self._leases.at_work()]
+        begun = [each for each in moments if each is not None]
         self.slow_for = time.monotonic() - max(begun) if len(begun) >= self._settings.concurrency else 0.0
         if self.slow_for > LONG_HANDLER_SECONDS:
             self._release_ready(unless=self._is_last_delivery)

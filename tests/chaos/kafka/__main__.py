@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--messages", type=int, default=10_000)
     add("--server", choices=("tansu", "mock"), default="tansu")
+    add("--handler", choices=("function", "coroutine"), default="function")
     add("--faults", default="all")
     add("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     add("--intensity", type=float, default=1.0)
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no fault is called {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
     scene = Scene(
         messages=options.messages,
+        handler=options.handler,
         server=options.server,
         faults=faults,
         seed=options.seed,
@@ -57,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for fault, detail in result.verdict.findings[:20]:
         print(f"{fault}: {detail}")
     said = "Good" if result.verdict.good else f"Bad: {len(result.verdict.findings)} findings"
-    print(f"{said}: --messages {scene.messages} --server {scene.server} --faults {options.faults} --seed {scene.seed}")
+    again = f"--messages {scene.messages} --server {scene.server} --handler {scene.handler}"
+    print(f"{said}: {again} --faults {options.faults} --seed {scene.seed}")
     return 0 if result.verdict.good else 1
 
 

@@ -14,7 +14,8 @@ from confluent_kafka import Producer
 from tests.chaos.herd import Herd
 from tests.chaos.history import history
 from tests.chaos.kafka.verdict import Seen, Sent, Verdict, judge
-from tests.chaos.orders import POISON, Order, orders, sending
+from tests.chaos.orders import OF_COROUTINES, POISON, Order, orders, sending
+from tests.chaos.worker import Kind
 from tests.doubles.kafka_group import header
 from tests.doubles.kafka_servers import KafkaServer, mock_kafka, tansu
 from tests.runtime.tcp_proxy import TcpProxy
@@ -31,6 +32,9 @@ FAULTS: Mapping[str, str] = {
     "slow": "records whose handler takes long",
     "killer": "records that kill their process twice",
     "twice": "records that are sent once more",
+    "overrun": "handlers that outlast their limit at first, and are cancelled (coroutines)",
+    "deaf": "handlers that outlast their limit at first, and end only with their process (coroutines)",
+    "block": "handlers that block the event loop for a while (coroutines)",
 }
 
 #: How much of the work is sent while an attack is to come.
@@ -44,15 +48,18 @@ class Scene:
 
     Attributes:
         messages: How many orders are sent.
+        handler: Whether handlers are functions or coroutine functions.
         server: `tansu`, with classic groups, or `mock`, with those of KIP-848.
         partitions: Of the topic; the mock's has four.
         intensity: How many times as many attacks as usual.
         session: The group's session time-out.
         freeze: How long a process is frozen.
+        overrun: How long a coroutine may take.
         limit: After so long the run ends, whatever is left.
     """
 
     messages: int
+    handler: Kind = "function"
     server: Literal["tansu", "mock"] = "tansu"
     faults: Collection[str] = frozenset(FAULTS)
     seed: int = 0
@@ -63,6 +70,7 @@ class Scene:
     pace: float = 0.05
     session: int = 2
     freeze: float = 9
+    overrun: int = 20
     max_attempts: int = 6
     stop_timeout: int = 30
     limit: float = 900
@@ -127,7 +135,7 @@ class _Run:
         made = orders(
             scene.messages,
             fifo=True,
-            faults={*scene.faults} - {"doomed"},
+            faults={*scene.faults} - {"doomed"} - (set() if scene.handler == "coroutine" else OF_COROUTINES),
             transact=False,
             most_failures=2,
             chosen=self._chosen,
@@ -163,6 +171,7 @@ class _Run:
             "MAX_ATTEMPTS": str(scene.max_attempts),
             "STOP_TIMEOUT_SECONDS": str(scene.stop_timeout),
             "CONCURRENCY": str(scene.concurrency),
+            **({"MAX_PROCESSING_SECONDS": str(scene.overrun)} if scene.handler == "coroutine" else {}),
             "LOG_LEVEL": "INFO",
         }
         return Herd(
@@ -174,6 +183,7 @@ class _Run:
             pace=scene.pace,
             suicides=0.5 if "kill" in scene.faults else 0,
             slow=5.0,
+            handler=scene.handler,
         )
 
     # Sending
@@ -304,6 +314,7 @@ class _Run:
             "lines of lost partitions": _count(self._folder, "partitions_lost"),
             "lines of refused commits": _count(self._folder, "commit_refused"),
             "lines of rebalances": _count(self._folder, "partitions_assigned"),
+            "longest seconds after a stop": round(max(self._herd.lingered.values(), default=0), 2),
             "seconds": round(time.monotonic() - self._began),
         }
         return Result(scene=self._scene, verdict=verdict, facts=facts)

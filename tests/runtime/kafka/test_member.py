@@ -107,6 +107,63 @@ def test_a_revoke_waits_for_what_has_begun(make_group: MakeGroup, eventually: Ev
     eventually(lambda: sum(committed(group)) == 40)
 
 
+class Unassigned:
+    """A consumer, as far as a revoke needs one."""
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
+        return offsets
+
+    def incremental_unassign(self, _places: object) -> None:
+        """Nothing: no partition is another's in truth."""
+
+
+def test_an_attempt_and_a_revoke_that_come_together_know_of_each_other(make_group: MakeGroup) -> None:
+    group = make_group()
+    member = group.join()
+    send(group, "a:1")
+    taken = take(member)
+    (partition,) = [each for each in member.held.partitions.values() if each.records]
+    found: list[bool] = []
+
+    class Watched(Partition):
+        """A partition that is revoked at the moment at which an attempt looks whether it is."""
+
+        @property
+        def leaving(self) -> bool:
+            if threading.current_thread() is threading.main_thread():
+                found.append(member.held.busy({0: self}))
+            return False
+
+        @leaving.setter
+        def leaving(self, leaves: bool) -> None: ...
+
+    partition.__class__ = Watched
+    assert member.attempt_begins(taken["1"])
+    assert found[-1:] == [True]
+
+
+def test_a_revoke_does_not_wait_for_an_attempt_that_it_keeps_from_beginning(
+    make_group: MakeGroup, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr("fargate_workers_runtime.brokers.kafka.reader.REVOKE_SECONDS", PATIENCE)
+    monkeypatch.setattr("fargate_workers_runtime.brokers.kafka.commits.Commits.send_when_due", lambda *_: None)
+    group = make_group()
+    member = group.join()
+    send(group, "a:1", partition=0)
+    taken = take(member)
+    (partition,) = [each for each in member.held.partitions.values() if each.records]
+    (record,) = partition.records.values()
+    partition.careful_until = 100  # it waits for a commit that does not come
+    began: list[bool] = []
+    threading.Thread(target=lambda: began.append(member.attempt_begins(taken["1"])), daemon=True).start()
+    eventually(lambda: partition.begins == 1)
+    places = [TopicPartition(group.topic, partition.number)]
+    threading.Thread(target=member.reader.revoked, args=(Unassigned(), places), daemon=True).start()
+    eventually(lambda: partition.gone)
+    assert began == [False]
+    assert record.begun == 0
+
+
 def test_partitions_that_are_lost_are_forgotten_and_nothing_is_committed(make_group: MakeGroup) -> None:
     group = make_group()
     member = group.join()
@@ -115,10 +172,6 @@ def test_partitions_that_are_lost_are_forgotten_and_nothing_is_committed(make_gr
     before = group.committed()
     reader = member.reader
     places = [TopicPartition(group.topic, number) for number in member.positions]
-
-    class Unassigned:
-        def incremental_unassign(self, _places: object) -> None:
-            pass
 
     reader.lost(Unassigned(), places)
     assert member.acknowledge(list(taken.values()))[0].code == "revoked"

@@ -70,10 +70,10 @@ class Call:
         """
         try:
             if self._around is None:
-                yield from self._call(message)
+                yield from _each(self._call(message))
             else:
                 with self._around():
-                    yield from self._call(message)
+                    yield from _each(self._call(message))
         except GeneratorExit:  # nobody goes on with it: the process ends
             raise
         except HandlerRefused as refused:
@@ -101,13 +101,19 @@ class Call:
         # Two megabytes that most workers do not need.
         import asyncio  # noqa: PLC0415
 
-        loop = _event_loop()
         if asyncio.isfuture(work):
             if work.done():
                 return work.result()
             loop = work.get_loop()
             if not loop.is_running():
                 raise HandlerRefused("The handler returned a Future of an event loop that does not run; run it there.")
+        else:
+            try:
+                loop = _event_loop()
+            except BaseException:
+                if isinstance(work, Coroutine):
+                    work.close()  # it never began
+                raise
         limited = _limited(work, deadline - time.monotonic())
         future = asyncio.run_coroutine_threadsafe(limited, loop)
         yield future
@@ -145,6 +151,18 @@ def _functions(handle: Callable[..., object]) -> list[Callable[..., object]]:
     return [*called, inspect.unwrap(handle.func if isinstance(handle, functools.partial) else handle)]
 
 
+def _each(steps: Steps[None]) -> Steps[None]:
+    """Each of `steps`; what the handler raises is never taken for the end that nobody goes on with them."""
+    while True:
+        try:
+            awaited = next(steps)
+        except StopIteration:
+            return
+        except GeneratorExit as error:
+            raise RuntimeError("the handler raised GeneratorExit") from error
+        yield awaited
+
+
 async def _limited(work: Awaitable[Any], seconds: float) -> tuple[object, BaseException | None]:
     """What `work` gives, or SystemExit and the like as a value: raised in a coroutine, they would end the loop."""
     import asyncio  # noqa: PLC0415
@@ -169,12 +187,17 @@ def _event_loop() -> "asyncio.AbstractEventLoop":
     global _loop  # noqa: PLW0603
     with _making:
         if _loop is None or _loop.is_closed():
-            _loop = asyncio.new_event_loop()
-            _loop.set_exception_handler(_say)
+            loop = asyncio.new_event_loop()
+            loop.set_exception_handler(_say)
             running = threading.Event()
-            _loop.call_soon(running.set)
-            threading.Thread(target=_run, args=(_loop,), name="event-loop", daemon=True).start()
+            loop.call_soon(running.set)
+            try:
+                threading.Thread(target=_run, args=(loop,), name="event-loop", daemon=True).start()
+            except BaseException:  # no thread is to be had just now: the next message tries again
+                loop.close()
+                raise
             running.wait()
+            _loop = loop
         return _loop
 
 

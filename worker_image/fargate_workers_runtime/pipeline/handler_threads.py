@@ -35,7 +35,7 @@ class HandlerThreads:
     Args:
         begin: Makes the steps of an attempt.
         carry_out: Carries out what an attempt came to; whether its line goes on.
-        failed: Called with the work of an attempt that broke.
+        failed: Called with the line and the work of an attempt that broke.
         most: Attempts at once, and threads of each kind.
         asynchronous: Whether handlers are known to need no thread while they wait.
     """
@@ -46,7 +46,7 @@ class HandlerThreads:
         *,
         begin: Callable[[Line, Work], Steps[Outcome]],
         carry_out: Callable[[Outcome, Line, Work], bool],
-        failed: Callable[[Work], None],
+        failed: Callable[[Line, Work], None],
         most: int,
         asynchronous: bool,
         clock: Callable[[], float] = time.monotonic,
@@ -77,6 +77,11 @@ class HandlerThreads:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+
+    @property
+    def idle(self) -> int:
+        """Threads that wait for an attempt to end."""
+        return self._idle
 
     def look(self) -> None:
         """Start further threads if all wait for something, such as a store that does not answer."""
@@ -118,7 +123,7 @@ class HandlerThreads:
         except StopIteration as end:
             return self._ended(line, work, end.value)
         except BaseException:  # a thread is never replaced, so it outlives every error
-            return self._broken(work)
+            return self._broken(line, work)
         with self._changed:
             self._waiting.add(attempt)
         awaited.add_done_callback(lambda _: self._put(attempt))
@@ -128,14 +133,14 @@ class HandlerThreads:
         try:
             goes_on = self._carry_out(outcome, line, work)
         except BaseException:
-            return self._broken(work)
+            return self._broken(line, work)
         if not goes_on:
             self._inbox.leave()
         return goes_on
 
-    def _broken(self, work: Work) -> bool:
+    def _broken(self, line: Line, work: Work) -> bool:
         _log.exception("handler_thread_failed")
-        self._failed(work)
+        self._failed(line, work)
         return True
 
     def _put(self, attempt: _Attempt) -> None:
@@ -143,7 +148,7 @@ class HandlerThreads:
         with self._changed:
             self._waiting.discard(attempt)
             self._due.append((self._clock(), attempt))
-            if self._idle:
+            if self._idle >= len(self._due):  # one that was woken, and has not looked yet, has its own to go on with
                 self._changed.notify()
             elif self._ending < min(self._most, _FEW_TO_END):
                 self._start_ending()

@@ -48,17 +48,28 @@ class InHand:
         """Keep `line`, with `work` its first, until its time; False if it must be released."""
         if self._leases.longest_hold(work.lease) < seconds + self._longest_run:
             return False  # the lease would end before the attempt does
+        if not self._is_watched():
+            return False
         work.lease.begin_again()
         line.due_at = self._clock() + seconds
         if not self._inbox.park(line, work, most=self._most):
             return False
         with self._changed:
             heapq.heappush(self._lines, (line.due_at, next(self._numbers), line))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="in-hand", daemon=True)
-                self._thread.start()
             self._changed.notify()
         return True
+
+    def _is_watched(self) -> bool:
+        """Whether a thread resumes what is kept; False if none is to be had just now."""
+        with self._changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._watch, name="in-hand", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    return False
+                self._thread = thread
+            return True
 
     def stop(self) -> None:
         """End; the inbox takes back lines that wait."""

@@ -109,6 +109,7 @@ class Leases:
         self._lock = threading.Lock()
         self._extended = threading.Condition(self._lock)
         self._held: dict[str, Lease] = {}
+        self._at_work: set[Lease] = set()  # add, discard and copy are one step each
 
     def hold(self, deliveries: Sequence[Delivery]) -> list[Lease]:
         """Begin a lease on each message that is not held already; a message delivered twice runs once."""
@@ -147,6 +148,21 @@ class Leases:
         with self._lock:
             return list(self._held.values())
 
+    def handler_begins(self, lease: Lease, *, seconds: float) -> None:
+        """Note that its handler runs, and is overdue after so many seconds: also if the lease is lost before."""
+        lease.began_at = now = self.clock()
+        lease.deadline = now + seconds
+        self._at_work.add(lease)
+
+    def handler_ends(self, lease: Lease) -> None:
+        """Note that its handler has ended."""
+        self._at_work.discard(lease)
+        lease.began_at = lease.deadline = None
+
+    def at_work(self) -> list[Lease]:
+        """The leases whose handlers run and are not overdue, those that are lost included."""
+        return list(self._at_work.copy())
+
     def is_alive(self, lease: Lease) -> bool:
         """Whether this process has message and claim, by the clock: it may have stood still since the last look."""
         now = self.clock()
@@ -172,13 +188,16 @@ class Leases:
     def beat(self) -> None:
         """Extend the leases that run out; give up what is overdue."""
         now = self.clock()
-        due: list[Lease] = []
-        for lease in self.held():
-            if lease.deadline is not None and now >= min(lease.ends_at, lease.deadline):
+        for lease in self.at_work():
+            deadline = lease.deadline  # looked at once: the handler may end at any moment
+            if deadline is not None and now >= min(lease.ends_at, deadline):
+                self._at_work.discard(lease)
                 lease.lost = True
                 self.end(lease)
                 self._on_overdue(lease)
-            elif now >= lease.ends_at:
+        due: list[Lease] = []
+        for lease in self.held():
+            if now >= lease.ends_at:
                 self.lose(lease, "longest lease")
             elif lease.leased_until <= now:
                 # The process stood still, or the queue did not answer: another may have the message by now.

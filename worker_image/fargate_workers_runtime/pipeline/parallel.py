@@ -23,9 +23,14 @@ def in_parallel(action: Callable[[T], None], items: Iterable[T], *, threads: int
             action(item)
 
     # Not an executor: Python joins an executor's threads at exit, and one that waits for an answer would hold it up.
-    others = [threading.Thread(target=work, daemon=True) for _ in range(min(threads, waiting.qsize()) - 1)]
-    for thread in others:
-        thread.start()
+    others: list[threading.Thread] = []
+    for _ in range(min(threads, waiting.qsize()) - 1):
+        thread = threading.Thread(target=work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had just now; this one does it all
+            break
+        others.append(thread)
     work()
     for thread in others:
         thread.join()

@@ -22,13 +22,20 @@ def end(code: int) -> NoReturn:
     # Not by `atexit`, which comes after the wait for threads. `finally` may follow first, and has its time.
     shutting_down = threading.Event()
     threading._register_atexit(shutting_down.set)  # noqa: SLF001  # pyright: ignore
-    threading.Thread(target=_end_for_certain, args=(code, shutting_down), name="exit", daemon=True).start()
+    try:
+        threading.Thread(target=_end_for_certain, args=(code, shutting_down), name="exit", daemon=True).start()
+    except RuntimeError:  # no thread is to be had, and what a handler left running may never end
+        _end_now(code)
     sys.exit(code)
 
 
 def _end_for_certain(code: int, shutting_down: threading.Event) -> None:
     shutting_down.wait()
     time.sleep(_AT_EXIT_SECONDS)
+    _end_now(code)
+
+
+def _end_now(code: int) -> NoReturn:
     try:
         _kill_children()
     finally:

@@ -168,14 +168,25 @@ class KafkaBroker:
     def attempt_begins(self, delivery: Delivery) -> bool:
         # Without the lock, for which quick handlers would queue: the record is this caller's alone.
         record = self._records.find(delivery.token)
-        if isinstance(record, str) or record.partition.leaving:
+        if isinstance(record, str):
             return False
-        partition = record.partition
-        if not record.busy:
+        begins = not record.busy
+        if begins:
             record.begun += 1
             record.busy = True
-            partition.attempted[record.offset] = record
+            record.partition.attempted[record.offset] = record
         record.failing = False
+        # Only now: a revoke says `leaving` before it looks who is busy, so that one of the two sees the other.
+        if self._may_begin(record):
+            return True
+        if begins:
+            self._take_back(record)
+        return False
+
+    def _may_begin(self, record: Record) -> bool:
+        partition = record.partition
+        if partition.leaving or partition.gone:
+            return False
         if record.offset >= partition.careful_until:
             return True
         with self._lock:
@@ -183,6 +194,13 @@ class KafkaBroker:
             begins = partition.begins
         # The last owner died, and perhaps of this record: that it begins is known before it does.
         return self._commits.wait_for(partition, begins)
+
+    def _take_back(self, record: Record) -> None:
+        """Count an attempt no more that did not begin: a revoke need not wait for it, and it has no end."""
+        with self._lock:
+            record.begun -= 1
+            record.busy = False
+            self._wake()
 
     def attempt_failed(self, delivery: Delivery) -> None:
         with self._lock:

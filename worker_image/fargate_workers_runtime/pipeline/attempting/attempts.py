@@ -244,8 +244,8 @@ class Attempts:
         again = message.attempt > 1 or message.receive_count > 1 or replay_of(message) is not None
         if again:
             _log.info("begins_again", extra={"fields": {"attempt": message.attempt, **_sent_at(lease)}})
-        started = lease.began_at = time.monotonic()
-        lease.deadline = started + limit + self._handle.grace
+        started = time.monotonic()
+        self._leases.handler_begins(lease, seconds=limit + self._handle.grace)
         try:
             yield from self._handle.steps(message)
         except GeneratorExit:  # nobody goes on with it: the process ends
@@ -269,7 +269,7 @@ class Attempts:
             return self._failed(message, lease, error)
         finally:
             self._metrics.took(time.monotonic() - started)
-            lease.began_at = lease.deadline = None
+            self._leases.handler_ends(lease)
         if effect and effect.refused:  # the handler has caught everything
             return self._refused_effect(message, lease, effect.refused)
         return self._succeed(lease, guarded=effect is None or effect.entered, logged=again)
