@@ -176,7 +176,7 @@ class KafkaBroker:
             record.busy = True
             record.partition.attempted[record.offset] = record
         record.failing = False
-        # Only now: a revoke says `leaving` before it looks who is busy, so that one of the two sees the other.
+        # Only now: a revoke sets `leaving` before it looks who is busy, so that one of the two sees the other.
         if self._may_begin(record):
             return True
         if begins:
