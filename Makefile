@@ -46,7 +46,7 @@ synth: setup ## Synthesize every environment but local into cdk.out, strictly va
 
 test: setup ## Run all tests, the end-to-end run on the embedded AWS among them.
 	@# In an order of their own (tests/conftest.py); more than cores, because many of them wait.
-	@$(BIN)/python -m pytest --numprocesses 5 --no-loadscope-reorder $(PYTEST_ARGUMENTS)
+	@$(BIN)/python -m pytest --numprocesses 6 --no-loadscope-reorder $(PYTEST_ARGUMENTS)
 
 check: setup ## Linters, types, import directions, the Dockerfile.
 	@$(BIN)/ruff check .
