@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from constructs import Construct
 
 from environments.environment import Environment
@@ -44,7 +44,8 @@ class KafkaStack(Stack):
             image=worker_image(WORKER_IMAGE, architecture=environment.architecture),
             architecture=environment.architecture,
             command=["python", "-m", "order_pipeline.order_receipts"],
-            source=self.orders.for_group("write-receipts"),
+            # A claim of a task that was killed holds up its key until it lapses.
+            source=self.orders.for_group("write-receipts", lease=Duration.seconds(30)),
             environment={"RECEIPTS_TABLE_NAME": self.receipts.table.table_name},
             claims=self.receipts.claims,
             scaling=Scaling.for_latency(min_tasks=environment.min_tasks, max_tasks=environment.max_tasks),

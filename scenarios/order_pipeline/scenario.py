@@ -85,20 +85,25 @@ class Scenario:
         return workers[0], in_flight
 
     def _is_done(self, report: Report) -> bool:
-        waiting = self._running.backlog(IMPORT_QUEUE).total + self._running.backlog(ORDERS_QUEUE).total
+        queues = [self._running.backlog(queue) for queue in (IMPORT_QUEUE, ORDERS_QUEUE)]
+        waiting = sum(queue.total for queue in queues)
         dead = self._running.backlog(ORDERS_DEAD_LETTER_QUEUE).waiting
         service = self._running.service(APPLY_ORDERS)
         report(f"{waiting} messages, {dead} dead letters, {service.running} of {service.desired} workers")
+        if not any(queue.waiting for queue in queues) and self._needs_more():
+            return False
         if waiting or dead < len(self._workload.bad) or self._killed is None:
             return False
-        if len(self._table()) < len(self._workload.valid):
-            return False  # A file that was uploaded a moment ago.
+        # A file that was uploaded a moment ago is in no queue yet.
+        return len(self._table()) == len(self._workload.valid)
+
+    def _needs_more(self) -> bool:
+        """Whether one worker has been enough so far, as on a fast machine; it gets more orders then."""
         if max(self._planned_counts(), default=0) > 1 or (further := next(self._further, None)) is None:
-            return True
-        # A machine for which that was too little.
+            return False
         self._upload(further)
         self._workload = self._workload.with_further(further)
-        return False
+        return True
 
     def _is_scaled_in(self, report: Report) -> bool:
         service = self._running.service(APPLY_ORDERS)

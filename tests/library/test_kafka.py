@@ -34,7 +34,9 @@ def build(stack: Stack, brokers: Brokers | None = None, **options: Any) -> None:
     kafka = KafkaCluster(stack, "Events", cluster=ours, brokers=brokers or Brokers.express(), **options)
     orders = KafkaTopic(stack, "OrderEvents", kafka=kafka, partitions=12, properties={"cleanup.policy": "delete"})
     QueueWorker(stack, "Apply", cluster=ours, image=image(), source=orders)
-    ship = orders.for_group("ship", start="latest", ordered=False, retry_topic=True, protocol="consumer")
+    ship = orders.for_group(
+        "ship", start="latest", ordered=False, retry_topic=True, protocol="consumer", lease=Duration.seconds(30)
+    )
     QueueWorker(stack, "Ship", cluster=ours, image=image(), source=ship, scaling=Scaling.for_latency(max_tasks=12))
 
 
@@ -163,6 +165,7 @@ def test_the_container_finds_the_topic_and_nothing_of_a_queue(stacks: dict[str, 
     }
     assert (ship["KAFKA_START"], ship["KAFKA_ORDERED"], ship["KAFKA_GROUP_PROTOCOL"]) == ("latest", "false", "consumer")
     assert ship["KAFKA_RETRY_TOPIC"] == "order-events.ship.retries"
+    assert ship["VISIBILITY_TIMEOUT_SECONDS"] == "30"
     assert not {name for name in apply if "QUEUE" in name or "VISIBILITY" in name or "RECEIVE" in name}
 
 
@@ -318,6 +321,7 @@ def old_brokers(stack: Stack) -> None:
         ),
         (grouped("a b"), r'^stack/Orders: the consumer group is called "a b"; use up to 200 letters'),
         (grouped("a", start="now"), r"^orders, a: start is 'now'; use one of earliest, latest\.$"),
+        (grouped("a", lease=Duration.seconds(5)), r"^orders, a: lease is 5 s; use 30 s to 12 hours\.$"),
         (old_brokers, r'^stack/Orders: protocol is "consumer", which takes Kafka 4\.0 or later'),
         (
             two_in_a_group,

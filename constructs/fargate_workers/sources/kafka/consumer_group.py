@@ -5,7 +5,9 @@ from typing import Literal, Protocol, get_args
 
 from constructs import Construct
 
+from fargate_workers.access import given
 from fargate_workers.cloudformation import qualified_name
+from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.sources import Demand
 from fargate_workers.sources.kafka.group_source import GroupSource
@@ -61,9 +63,10 @@ class ConsumerGroup:
         ordered: Whether records of a key are handled one after the other.
         retry_topic: Whether a record that failed moves to a topic of its own.
         protocol: How members share partitions.
+        lease_seconds: After how long a claim of a process that died lapses. None is the runtime's default.
 
     Raises:
-        ConfigurationError: An option is unknown.
+        ConfigurationError: An option is unknown, or out of its range.
     """
 
     topic: GroupedTopic
@@ -72,6 +75,7 @@ class ConsumerGroup:
     ordered: bool = True
     retry_topic: bool = False
     protocol: GroupProtocol = "classic"
+    lease_seconds: int | None = None
 
     def __post_init__(self) -> None:
         for option, value, known in (
@@ -82,6 +86,10 @@ class ConsumerGroup:
                 raise ConfigurationError(
                     f"{self.topic.topic_name}, {self.name}: {option} is {value!r}; use one of {', '.join(known)}."
                 )
+        if self.lease_seconds is not None and not 30 <= self.lease_seconds <= 12 * 3_600:
+            raise ConfigurationError(
+                f"{self.topic.topic_name}, {self.name}: lease is {in_words(self.lease_seconds)}; use 30 s to 12 hours."
+            )
 
     def for_worker(self, worker: Construct, demand: Demand) -> GroupSource:
         """The group as one worker's source of work; see `SharedSource`.
@@ -108,6 +116,7 @@ class ConsumerGroup:
                 "KAFKA_START": self.start,
                 "KAFKA_ORDERED": "true" if self.ordered else "false",
                 "KAFKA_GROUP_PROTOCOL": self.protocol,
+                **given(VISIBILITY_TIMEOUT_SECONDS=self.lease_seconds),
             },
             processes=demand.processes,
             qualified_name=qualified_name(worker),

@@ -148,6 +148,7 @@ class KafkaTopic(Construct):
         ordered: bool = True,
         retry_topic: bool = False,
         protocol: GroupProtocol = "classic",
+        lease: Duration | None = None,
     ) -> ConsumerGroup:
         """A consumer group by another name, or with other options, than a worker's own.
 
@@ -164,9 +165,11 @@ class KafkaTopic(Construct):
                 its key alone.
             protocol: How members share partitions: "classic", or "consumer" for Kafka 4.0 and later (KIP-848), which
                 pauses fewer of them. Defaults to "classic".
+            lease: After how long a claim of a process that died lapses, and with it the wait of its key; renewed while
+                a handler works. Defaults to 120 s.
 
         Raises:
-            ConfigurationError: MSK reports no lag of a group of this name, or it has a worker already.
+            ConfigurationError: MSK reports no lag of a group of this name, or the lease is out of its range.
         """
         check_group_name(self.node.path, name)
         if protocol == "consumer" and (version := _version(self.kafka)) is not None and version < 4:
@@ -175,7 +178,13 @@ class KafkaTopic(Construct):
                 'the brokers, or "classic".'
             )
         return ConsumerGroup(
-            topic=self, name=name, start=start, ordered=ordered, retry_topic=retry_topic, protocol=protocol
+            topic=self,
+            name=name,
+            start=start,
+            ordered=ordered,
+            retry_topic=retry_topic,
+            protocol=protocol,
+            lease_seconds=None if lease is None else in_seconds(lease, 0),
         )
 
     def for_worker(self, worker: Construct, demand: Demand) -> GroupSource:
