@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from fargate_workers_toolkit.operations import tags
@@ -132,7 +133,10 @@ class Filled:
 @cache
 def _client(service: str) -> Any:
     """One for all tests of a process: a client takes longer to make than most tests have work for it."""
-    return boto3.client(service, region_name=REGION)  # pyright: ignore
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    # Whatever the shell of the test says in which it is made.
+    config = Config(ignore_configured_endpoint_urls=True)
+    return boto3.Session(region_name=REGION, **keys).client(service, config=config)  # pyright: ignore
 
 
 @dataclass
