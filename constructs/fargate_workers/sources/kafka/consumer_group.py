@@ -7,11 +7,11 @@ from constructs import Construct
 
 from fargate_workers.access import given
 from fargate_workers.cloudformation import qualified_name
-from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.sources import Demand
 from fargate_workers.sources.kafka.group_source import GroupSource
 from fargate_workers.sources.kafka.kafka_cluster import KafkaCluster
+from fargate_workers.sources.lease import check_lease
 
 Start = Literal["earliest", "latest"]
 GroupProtocol = Literal["classic", "consumer"]
@@ -86,10 +86,8 @@ class ConsumerGroup:
                 raise ConfigurationError(
                     f"{self.topic.topic_name}, {self.name}: {option} is {value!r}; use one of {', '.join(known)}."
                 )
-        if self.lease_seconds is not None and not 30 <= self.lease_seconds <= 12 * 3_600:
-            raise ConfigurationError(
-                f"{self.topic.topic_name}, {self.name}: lease is {in_words(self.lease_seconds)}; use 30 s to 12 hours."
-            )
+        if self.lease_seconds is not None:
+            check_lease(f"{self.topic.topic_name}, {self.name}", self.lease_seconds)
 
     def for_worker(self, worker: Construct, demand: Demand) -> GroupSource:
         """The group as one worker's source of work; see `SharedSource`.

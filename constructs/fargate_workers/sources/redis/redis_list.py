@@ -11,7 +11,13 @@ from fargate_workers.errors import ConfigurationError
 from fargate_workers.sources import Demand
 from fargate_workers.sources.redis.keys import dead_letters_of, key_of, leases_of
 from fargate_workers.sources.redis.observer import SourceObserver
-from fargate_workers.sources.redis.redis_source import RedisSource, check_cache, check_lease, claim_key, connection_of
+from fargate_workers.sources.redis.redis_source import (
+    RedisSource,
+    check_cache,
+    check_deliveries,
+    claim_key,
+    connection_of,
+)
 from fargate_workers.sources.redis.redis_stream import LEASE, MAX_RECEIVE_COUNT
 from fargate_workers.stores import RedisCache
 
@@ -65,7 +71,7 @@ class RedisList(Construct):
         if delivery not in get_args(Delivery):
             raise ConfigurationError(f"{id}: delivery is {delivery!r}; use one of {', '.join(get_args(Delivery))}.")
         self._lease_seconds = in_seconds(lease, LEASE)
-        check_lease(id, self._lease_seconds, max_receive_count)
+        check_deliveries(id, self._lease_seconds, max_receive_count)
         self._max_receive_count = max_receive_count
         self.cache: RedisCache = cache
         self.key: str = key_of(id, in_kebab_case(id) if name is None else name)

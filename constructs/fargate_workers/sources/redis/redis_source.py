@@ -11,6 +11,7 @@ from fargate_workers.alarms.catalogue import cache_command, observed_metric, red
 from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.sources import Demand, PlannerInput, Signals, TaskInNetwork
+from fargate_workers.sources.lease import check_lease
 from fargate_workers.stores import RedisCache
 
 # A bound of this library: what is in a cache is in its memory, and Lua copies it.
@@ -180,7 +181,7 @@ def check_cache(id: str, cache: object) -> None:
         )
 
 
-def check_lease(id: str, seconds: int, max_receive_count: int) -> None:
+def check_deliveries(id: str, seconds: int, max_receive_count: int) -> None:
     """Check the lease and the deliveries of a stream or a list.
 
     Args:
@@ -191,8 +192,7 @@ def check_lease(id: str, seconds: int, max_receive_count: int) -> None:
     Raises:
         ConfigurationError: One of them is out of its range.
     """
-    if not 30 <= seconds <= 12 * 3_600:
-        raise ConfigurationError(f"{id}: lease is {in_words(seconds)}; use 30 s to 12 hours.")
+    check_lease(id, seconds)
     if not 1 <= max_receive_count <= 1_000:
         raise ConfigurationError(f"{id}: max_receive_count is {max_receive_count}; use 1 to 1000.")
 

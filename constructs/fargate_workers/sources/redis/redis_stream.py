@@ -8,7 +8,7 @@ from fargate_workers.durations import in_seconds, in_words
 from fargate_workers.errors import ConfigurationError
 from fargate_workers.sources import Demand
 from fargate_workers.sources.redis.keys import check_group_name, dead_letters_of, key_of
-from fargate_workers.sources.redis.redis_source import RedisSource, check_cache, check_lease, claim_key
+from fargate_workers.sources.redis.redis_source import RedisSource, check_cache, check_deliveries, claim_key
 from fargate_workers.sources.redis.stream_group import StreamGroup, StreamNames
 from fargate_workers.stores import RedisCache
 
@@ -68,7 +68,7 @@ class RedisStream(Construct):
         check_cache(id, cache)
         key = key_of(id, in_kebab_case(id) if name is None else name)
         retain_seconds, lease_seconds = in_seconds(retain, 0), in_seconds(lease, LEASE)
-        check_lease(id, lease_seconds, max_receive_count)
+        check_deliveries(id, lease_seconds, max_receive_count)
         if not 100 <= max_length <= 100_000_000:
             raise ConfigurationError(f"{id}: max_length is {max_length}; use 100 to 100000000.")
         if retain_seconds and not 60 <= retain_seconds <= 30 * 86_400:
