@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources import python_files
+from tests.python_files import python_files
 
 ROOT = Path(__file__).parents[2]
 PRODUCTS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents.pages import ROOT, documents, name_of, prose
-from tests.sources import python_files
+from tests.python_files import python_files
 
 #: What these words are for people to do, or belong to another century; docs/glossary.md has the words to use.
 WORDS = re.compile(

