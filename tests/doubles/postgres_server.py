@@ -30,7 +30,7 @@ import psycopg
 import trustme
 
 from benchmarks.valkey import free_port
-from fargate_workers_toolkit.commands.database import schema
+from fargate_workers_toolkit.database import schema
 from tests.patience import PATIENCE
 
 #: Another process may take a port between its choice and the server's start.

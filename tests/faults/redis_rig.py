@@ -7,7 +7,7 @@ import redis
 
 from benchmarks.valkey import start_valkey
 from fargate_workers_runtime import connect_redis
-from tests.runtime.tcp_proxy import TcpProxy
+from tests.doubles.tcp_proxy import TcpProxy
 
 
 class RedisRig:

@@ -12,9 +12,9 @@ from urllib3 import HTTPConnectionPool, Timeout
 
 from fargate_workers_runtime.clients import sqs_client
 from fargate_workers_runtime.health import MAX_AGE_SECONDS, fault
+from tests.doubles.tcp_proxy import TcpProxy
 from tests.faults.injector import Fault
 from tests.faults.rig import Process, Rig, Server, until
-from tests.runtime.tcp_proxy import TcpProxy
 
 MakeRig = Callable[..., Rig]
 

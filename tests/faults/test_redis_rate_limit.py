@@ -8,7 +8,7 @@ import redis
 
 from fargate_workers_runtime.redis.token_bucket import TokenBucket
 from tests.faults.redis_rig import RedisRig
-from tests.runtime.token_takers import take_in_processes
+from tests.faults.token_takers import take_in_processes
 
 RUNNING = threading.Event()  # never set: nobody stops
 

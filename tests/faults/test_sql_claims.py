@@ -9,10 +9,10 @@ from threading import Barrier
 import pytest
 
 from tests.doubles.postgres_server import WORKER, PostgresDatabase, PostgresServer, postgres_server
+from tests.doubles.tcp_proxy import TcpProxy
 from tests.faults.rig import Process, Rig, Server, until
 from tests.faults.sql_program import STEPS, go_on, work_with_sql
 from tests.patience import PATIENCE
-from tests.runtime.tcp_proxy import TcpProxy
 
 #: The first needs all of its runs at the same time.
 FAULTS = ("primary restarted", "kill -9", "SIGTERM", "connection cut")

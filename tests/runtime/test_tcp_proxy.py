@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
+from tests.doubles.tcp_proxy import TcpProxy
 from tests.patience import PATIENCE
-from tests.runtime.tcp_proxy import TcpProxy
 
 Eventually = Callable[[Callable[[], object]], None]
 

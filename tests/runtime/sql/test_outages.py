@@ -15,10 +15,9 @@ from fargate_workers_runtime.telemetry.metrics import Metrics
 from fargate_workers_runtime.testing import MemoryQueue
 from fargate_workers_runtime.worker import Worker
 from tests.doubles.postgres_server import PostgresDatabase
-from tests.faults.rig import until
-from tests.patience import PATIENCE
+from tests.doubles.tcp_proxy import TcpProxy
+from tests.patience import PATIENCE, until
 from tests.runtime.sql.conftest import Pool, Work
-from tests.runtime.tcp_proxy import TcpProxy
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from fargate_workers_runtime import Message, PostgresSettings, outbox
 from fargate_workers_runtime.sql import Relay
 from fargate_workers_runtime.telemetry import Metrics
 from tests.doubles.postgres_server import WORKER, PostgresDatabase
+from tests.patience import until
 from tests.runtime.sql.conftest import Pool, Work
 from tests.runtime.sql.sqs_in_memory import SqsInMemory
 
@@ -335,8 +336,6 @@ def test_a_queue_that_refuses_for_long_makes_the_outbox_old(
 
 
 def _until_looked(relay: Relay) -> None:
-    from tests.faults.rig import until
-
     def looked() -> bool:
         try:
             relay.look()

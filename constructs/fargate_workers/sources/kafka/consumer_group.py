@@ -8,10 +8,10 @@ from constructs import Construct
 from fargate_workers.access import given
 from fargate_workers.cloudformation import qualified_name
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import Demand
 from fargate_workers.sources.kafka.group_source import GroupSource
 from fargate_workers.sources.kafka.kafka_cluster import KafkaCluster
 from fargate_workers.sources.lease import check_lease
+from fargate_workers.sources.source import Demand
 
 Start = Literal["earliest", "latest"]
 GroupProtocol = Literal["classic", "consumer"]

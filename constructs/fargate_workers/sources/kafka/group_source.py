@@ -10,9 +10,9 @@ from fargate_workers.alarms.catalogue import consumer_group_alarms, describe_top
 from fargate_workers.cloudformation import TOKEN, allow
 from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import Demand, PlannerInput, Signals, TaskInNetwork
 from fargate_workers.sources.kafka.kafka_cluster import KafkaCluster
 from fargate_workers.sources.kafka.names import group_arn, topic_arn
+from fargate_workers.sources.source import Demand, PlannerInput, Signals, TaskInNetwork
 
 # CloudFormation puts a cluster's name in a token's place, of 64 characters at most.
 _LONGEST_CLUSTER_NAME = "n" * 64

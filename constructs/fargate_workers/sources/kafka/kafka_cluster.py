@@ -15,9 +15,9 @@ from fargate_workers.cloudformation import KEY_WAY_OUT, check_place, unique_name
 from fargate_workers.cluster import WorkerCluster
 from fargate_workers.compliance import acknowledge
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import TaskInNetwork
 from fargate_workers.sources.kafka.brokers import REPLICAS, Brokers
 from fargate_workers.sources.kafka.names import cluster_name_of
+from fargate_workers.sources.source import TaskInNetwork
 from fargate_workers.stores import TaskRules
 
 # Where clients sign in by IAM, within the network: https://docs.aws.amazon.com/msk/latest/developerguide/port-info.html

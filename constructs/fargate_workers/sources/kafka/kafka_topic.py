@@ -13,12 +13,12 @@ from fargate_workers.access import AccessibleTask
 from fargate_workers.cloudformation import in_kebab_case
 from fargate_workers.durations import in_seconds, in_words
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import Demand, TaskInNetwork
 from fargate_workers.sources.kafka.brokers import REPLICAS
 from fargate_workers.sources.kafka.consumer_group import ConsumerGroup, GroupProtocol, Start
 from fargate_workers.sources.kafka.group_source import GroupSource
 from fargate_workers.sources.kafka.kafka_cluster import KafkaCluster
 from fargate_workers.sources.kafka.names import check_group_name, check_topic_name, topic_arn
+from fargate_workers.sources.source import Demand, TaskInNetwork
 
 RETENTION = 7 * 86_400
 DEAD_LETTER_RETENTION = 14 * 86_400

@@ -8,7 +8,6 @@ from constructs import Construct
 from fargate_workers.cloudformation import in_kebab_case, qualified_name, qualify
 from fargate_workers.durations import in_seconds
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import Demand
 from fargate_workers.sources.redis.keys import dead_letters_of, key_of, leases_of
 from fargate_workers.sources.redis.observer import SourceObserver
 from fargate_workers.sources.redis.redis_source import (
@@ -19,6 +18,7 @@ from fargate_workers.sources.redis.redis_source import (
     connection_of,
 )
 from fargate_workers.sources.redis.redis_stream import LEASE, MAX_RECEIVE_COUNT
+from fargate_workers.sources.source import Demand
 from fargate_workers.stores import RedisCache
 
 Delivery = Literal["at-least-once", "at-most-once"]

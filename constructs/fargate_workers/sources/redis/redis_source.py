@@ -10,8 +10,8 @@ from fargate_workers.alarms import AlarmDefinition
 from fargate_workers.alarms.catalogue import cache_command, observed_metric, redis_source_alarms
 from fargate_workers.durations import in_words
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import Demand, PlannerInput, Signals, TaskInNetwork
 from fargate_workers.sources.lease import check_lease
+from fargate_workers.sources.source import Demand, PlannerInput, Signals, TaskInNetwork
 from fargate_workers.stores import RedisCache
 
 # A bound of this library: what is in a cache is in its memory, and Lua copies it.

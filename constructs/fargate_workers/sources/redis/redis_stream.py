@@ -6,10 +6,10 @@ from constructs import Construct
 from fargate_workers.cloudformation import in_kebab_case, qualify
 from fargate_workers.durations import in_seconds, in_words
 from fargate_workers.errors import ConfigurationError
-from fargate_workers.sources import Demand
 from fargate_workers.sources.redis.keys import check_group_name, dead_letters_of, key_of
 from fargate_workers.sources.redis.redis_source import RedisSource, check_cache, check_deliveries, claim_key
 from fargate_workers.sources.redis.stream_group import StreamGroup, StreamNames
+from fargate_workers.sources.source import Demand
 from fargate_workers.stores import RedisCache
 
 MAX_LENGTH = 100_000

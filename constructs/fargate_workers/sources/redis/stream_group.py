@@ -6,10 +6,10 @@ from typing import NamedTuple, Protocol
 from constructs import Construct
 
 from fargate_workers.cloudformation import qualified_name
-from fargate_workers.sources import Demand
 from fargate_workers.sources.redis.keys import later_of
 from fargate_workers.sources.redis.observer import SourceObserver
 from fargate_workers.sources.redis.redis_source import RedisSource, connection_of
+from fargate_workers.sources.source import Demand
 from fargate_workers.stores import RedisCache
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import fargate_workers_toolkit
+from fargate_workers_toolkit.database import schema
 from fargate_workers_toolkit.local.emulator.ministack_parts import provisioners, rds, secretsmanager
 from fargate_workers_toolkit.local.emulator.processes.containers import Containers
 from fargate_workers_toolkit.local.emulator.processes.ports import free_port
@@ -15,8 +15,6 @@ from fargate_workers_toolkit.local.emulator.processes.postgres_server import Dat
 from fargate_workers_toolkit.local.emulator.settings import Settings
 
 ENGINES = ("aurora-postgresql", "postgres")
-#: The tables of claims and outbox, as `fargate-workers database schema` prints them.
-SCHEMA = Path(fargate_workers_toolkit.__file__).parent / "commands" / "schema.sql"
 # Of a parameter group, what a server on loopback can take over; RDS's own parameters mean nothing here.
 _TAKEN_OVER = ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout")
 
@@ -142,10 +140,7 @@ def worker_roles(assembly: Path) -> set[str]:
 
 def _let_in(server: PostgresServer, role: str) -> None:
     """What the owner of a database does once: the role, its right to sign in, and the tables that workers share."""
-    name = '"' + role.replace('"', '""') + '"'
-    server.run(f"CREATE ROLE {name} LOGIN; GRANT rds_iam TO {name}")
-    rights = f"GRANT SELECT, INSERT, UPDATE, DELETE ON message_claims, message_outbox TO {name}"
-    server.run(f"{SCHEMA.read_text(encoding='utf-8')}; {rights}", database=server.database)
+    server.run(schema(user=role), database=server.database)
 
 
 def _is_managed(properties: Properties) -> bool:

@@ -18,7 +18,7 @@ def take_in_processes(
 
     The instants are of the machine's clock, which the server has in common with the processes.
     """
-    program = HERE / "programs" / "take_tokens.py"
+    program = HERE / "token_program.py"
     command = [sys.executable, str(program), str(port), name, str(rate), str(burst), "6", str(seconds)]
     running = [
         subprocess.Popen(
