@@ -1,5 +1,6 @@
 """The inbox: the order of lines, the threads that wait for them, and the room that is looked for."""
 
+import queue
 import threading
 from collections.abc import Callable
 
@@ -15,8 +16,8 @@ def work(name: str, *, group: str | None = None) -> Work:
     return Work(lease=Lease(delivery=delivery, leased_until=1.0, ends_at=1.0))
 
 
-def inbox_of(*works: Work, ask_for: Callable[[int], int] = lambda _held: 0) -> Inbox:
-    inbox = Inbox(ordered=True, ask_for=ask_for)
+def inbox_of(*works: Work, ask_for: Callable[[int], int] = lambda _held: 0, glance: float = 0.005) -> Inbox:
+    inbox = Inbox(ordered=True, ask_for=ask_for, glance=glance)
     for each in works:
         inbox.put(each)
     return inbox
@@ -67,6 +68,60 @@ def test_of_handlers_that_wait_every_thread_has_one_at_once() -> None:
     for thread in threads:
         thread.join(_PATIENCE)
     assert sorted(taken) == ["a", "b", "c", "d"]
+
+
+def test_a_thread_whose_handler_waited_for_nothing_leaves_the_lines_to_one_that_begins_them() -> None:
+    inbox = inbox_of(*(work(str(number)) for number in range(52)), glance=_PATIENCE)
+    quick, other = inbox.next(), inbox.next()
+    assert quick is not None
+    assert other is not None
+    taken = take_in_a_thread(inbox, quick[0])
+
+    for _ in range(50):
+        other = inbox.next(other[0])
+        assert other is not None
+    assert taken.empty()
+
+    inbox.leave(other[0])
+    inbox.put(work("later"))  # nobody is at work, so that it does not wait for its next look
+    assert taken.get(timeout=_PATIENCE) == "later"
+
+
+def test_a_thread_that_stands_back_begins_a_line_when_the_others_begin_none() -> None:
+    inbox = inbox_of(work("quick"), work("slow"), work("next"), glance=0.001)
+    quick, slow = inbox.next(), inbox.next()
+    assert quick is not None
+    assert name_of(slow) == "slow"
+
+    taken = take_in_a_thread(inbox, quick[0])
+
+    assert taken.get(timeout=_PATIENCE) == "next"
+
+
+def test_a_thread_does_not_stand_back_for_those_that_have_begun_nothing_since() -> None:
+    inbox = inbox_of(work("slow"), work("quick"), work("next"), glance=_PATIENCE)
+    slow, quick = inbox.next(), inbox.next()
+    assert name_of(slow) == "slow"
+    assert quick is not None
+
+    assert name_of(inbox.next(quick[0], waited=False)) == "next"
+
+
+def test_a_thread_whose_handler_may_have_waited_goes_on() -> None:
+    inbox = inbox_of(work("first"), work("second"), work("third"), glance=_PATIENCE)
+    first, second = inbox.next(), inbox.next()
+    assert first is not None
+    assert name_of(second) == "second"
+
+    assert name_of(inbox.next(first[0])) == "third"
+
+
+def take_in_a_thread(inbox: Inbox, line: Line) -> "queue.SimpleQueue[str]":
+    """What a thread takes whose work in `line`, which waited for nothing, has ended."""
+    taken: queue.SimpleQueue[str] = queue.SimpleQueue()
+    thread = threading.Thread(target=lambda: taken.put(name_of(inbox.next(line, waited=False))), daemon=True)
+    thread.start()
+    return taken
 
 
 def test_a_thread_that_is_dismissed_takes_what_waits_before_it_ends() -> None:

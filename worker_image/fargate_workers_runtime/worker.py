@@ -360,13 +360,15 @@ class Worker:
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Put the messages of a poll through the gate."""
         begins_nothing = self._begins_nothing()  # one answer for all: those of a group keep their order
+        works: list[Work] = []
         for lease in self._leases.hold(deliveries):
             if self._settler.owes_acknowledgement(lease):
                 self._settler.acknowledge(lease)
             elif begins_nothing and not self._attempts.at_last_delivery(lease):
                 self._release(lease, Again(seconds=0))
             else:
-                self._admit(self._open(lease))
+                works.append(self._open(lease))
+        self._inbox.put(*(work for work in works if self._is_admitted(work)))
         if deliveries:
             self._isolation.started()
 
@@ -383,15 +385,16 @@ class Worker:
             _log.exception("gate_failed", extra={"fields": {"message_id": lease.delivery.id}})
             return Work(lease=lease, refusal=error)
 
-    def _admit(self, work: Work) -> None:
-        """Put it in line. What is not for the handler ends now, unless it has to wait for its turn in its group."""
+    def _is_admitted(self, work: Work) -> bool:
+        """Whether it is for a handler. What is not ends now, unless it has to wait for its turn in its group."""
         if work.message or self._ordered:
             self._turns.expect(work)
-            self._inbox.put(work)
-        elif isinstance(outcome := finish(self._attempts.attempt(work)), Again):
+            return True
+        if isinstance(outcome := finish(self._attempts.attempt(work)), Again):
             self._release(work.lease, outcome)
         else:
             self._settler.carry_out(work.lease, outcome)
+        return False
 
     # Handling
 

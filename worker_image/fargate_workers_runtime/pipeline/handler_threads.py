@@ -105,10 +105,12 @@ class HandlerThreads:
 
     def _work(self) -> None:
         line: Line | None = None
-        while (found := self._inbox.next(line)) is not None:
+        waited = True
+        while (found := self._inbox.next(line, waited=waited)) is not None:
             line, work = found
             if not self._go_on((line, work, self._begin(line, work))):
                 line = None
+            waited = work.waited
 
     def _end(self) -> None:
         while (attempt := self._next_due()) is not None:

@@ -24,6 +24,7 @@ class Work:
         failures: How many there were.
         alone_for: For how many deaths it runs alone.
         ended: It is counted as handled.
+        waited: Its attempt may have waited for something, such as an answer.
     """
 
     lease: Lease
@@ -33,6 +34,7 @@ class Work:
     failures: int = 0
     alone_for: int = 0
     ended: bool = False
+    waited: bool = True
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -41,11 +43,13 @@ class Line:
 
     Attributes:
         due_at: When the first may begin, by the monotonic clock, while the line is parked.
+        number: How many lines had a slot before it, and it.
     """
 
     group_id: str | None = None
     waiting: deque[Work] = field(default_factory=deque[Work])
     due_at: float = 0.0
+    number: int = 0
 
 
 class Inbox:
@@ -57,18 +61,24 @@ class Inbox:
     A line has a slot from when a thread takes it until its attempt has ended, also while that waits without a thread.
 
     A thread that has nothing to do is woken for the first line, and wakes the next thread before it begins. So handlers
-    that wait for something run side by side, and of those that do not, one thread works off a whole batch: Python would
-    run no two of them at once, and each change of threads takes longer than a quick handler.
+    that wait for something run side by side. Of those that do not, Python runs one at once: a second thread would
+    change places with the first at each lock that both ask for, which takes longer than a quick handler. So a thread
+    whose handler waited for nothing stands back while others begin lines, and looks now and then whether they still do.
 
     Args:
         ordered: The messages of a group begin in order.
         ask_for: How many more messages to ask for, given how many are held.
         slots: Lines that may have a slot at once. Default: as many as there are threads.
+        glance: Seconds between two looks of a thread that stands back. Default: 0.005, for which Python lets a thread
+            run that computes.
     """
 
-    def __init__(self, *, ordered: bool, ask_for: Callable[[int], int], slots: int = sys.maxsize) -> None:
+    def __init__(
+        self, *, ordered: bool, ask_for: Callable[[int], int], slots: int = sys.maxsize, glance: float = 0.005
+    ) -> None:
         self._ordered = ordered
         self._slots = slots
+        self._glance = glance
         self._ask_for = ask_for
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -86,6 +96,7 @@ class Inbox:
         self._taken_lines = 0  # how many ever had one
         self._idle = 0  # threads that wait for a line
         self._waking = False  # one of them has been woken, and has not looked yet
+        self._watched = False  # one of them looks now and then whether the others begin lines
         self._dismissed = False
 
     @property
@@ -151,26 +162,34 @@ class Inbox:
         if self._taken == 0 or self._awaited:
             self._empty.notify_all()
 
-    def put(self, work: Work) -> None:
-        """Let `work` wait for a handler, or for the message before it in its group."""
-        group_id = work.lease.delivery.group_id if self._ordered else None
+    def put(self, *works: Work) -> None:
+        """Let each of `works` wait for a handler, or for the message before it in its group."""
         with self._lock:
-            self._taken += 1
-            if group_id is not None and group_id in self._groups:
-                self._groups[group_id].waiting.append(work)
-                return
-            line = Line(group_id=group_id, waiting=deque([work]))
-            if group_id is not None:
-                self._groups[group_id] = line
-            self._let_begin(line)
+            self._taken += len(works)
+            for work in works:
+                group_id = work.lease.delivery.group_id if self._ordered else None
+                if group_id is not None and group_id in self._groups:
+                    self._groups[group_id].waiting.append(work)
+                    continue
+                line = Line(group_id=group_id, waiting=deque([work]))
+                if group_id is not None:
+                    self._groups[group_id] = line
+                self._ready.append(line)
+            self._wake()
 
-    def next(self, line: Line | None = None) -> tuple[Line, Work] | None:
-        """The next work of `line`, and when that has ended, of a line that is waited for; None ends the thread."""
+    def next(self, line: Line | None = None, *, waited: bool = True) -> tuple[Line, Work] | None:
+        """The next work of `line`, and when that has ended, of a line that is waited for; None ends the thread.
+
+        Args:
+            waited: The attempt that has ended may have waited for something. Default: True.
+        """
         with self._lock:
             while line is None or not line.waiting:
                 if line is not None:
                     self._drop(line)
                     self._at_work -= 1
+                    if not waited and self._taken_lines > line.number:
+                        self._stand_back()
                 line = self._next_line()
                 if line is None:
                     return None
@@ -180,15 +199,37 @@ class Inbox:
         while not self._may_begin:
             if self._dismissed:
                 return None
-            self._idle += 1
-            self._work.wait()
-            self._idle -= 1
-            self._waking = False
+            self._wait()
+            self._leave_to_others()
         line = self._ready.popleft()
         self._at_work += 1
         self._taken_lines += 1
+        line.number = self._taken_lines
         self._wake()
         return line
+
+    def _stand_back(self) -> None:
+        """Leave the lines to the others at work, as long as those begin some."""
+        if self._watched:
+            self._leave_to_others()
+            return
+        begun = -1
+        while self._may_begin and self._at_work and self._taken_lines > begun and not self._dismissed:
+            begun = self._taken_lines
+            self._watched = True
+            self._wait(self._glance)
+            self._watched = False
+
+    def _leave_to_others(self) -> None:
+        """Wait while a thread that stands back sees others begin lines."""
+        while self._watched and self._at_work and self._may_begin and not self._dismissed:
+            self._wait()
+
+    def _wait(self, seconds: float | None = None) -> None:
+        self._idle += 1
+        self._work.wait(seconds)
+        self._idle -= 1
+        self._waking = False
 
     @property
     def _may_begin(self) -> bool:
@@ -216,7 +257,7 @@ class Inbox:
         self._wake()
 
     def _wake(self) -> None:
-        if self._may_begin and self._idle and not self._waking:
+        if self._may_begin and self._idle and not self._waking and not (self._watched and self._at_work):
             self._waking = True
             self._work.notify()
 

@@ -39,6 +39,9 @@ _FEW_DELIVERIES = 10
 #: Deliveries left, of a queue whose number of deliveries is not known.
 _MANY = 100
 
+#: A handler that takes no longer has not waited for an answer, in seconds: none over a network is so quick.
+_NO_WAIT = 50e-6
+
 #: A message that an outage sends away waits no longer than after so many failures: nothing is wrong with it.
 _OUTAGE_FAILURES = 5
 
@@ -110,7 +113,7 @@ class Attempts:
                         return turned_away
                     started += time.monotonic() - asked  # waiting for the rate limit is not work
                 context.add(attempt=claimed.attempt)
-                return (yield from context.left_while_waiting(self._run(claimed, lease)))
+                return (yield from context.left_while_waiting(self._run(claimed, work)))
             except GeneratorExit:  # nobody goes on with it: the process ends
                 raise
             except BaseException as error:  # a handler's thread must outlive whatever happens in it
@@ -227,8 +230,8 @@ class Attempts:
 
     # The handler
 
-    def _run(self, message: Message, lease: Lease) -> Steps[Outcome]:
-        limit = self._settings.max_processing
+    def _run(self, message: Message, work: Work) -> Steps[Outcome]:
+        lease, limit = work.lease, self._settings.max_processing
         effect = (
             EffectAttempt(key=message.idempotency_key, payload=fingerprint(message.body)) if self._effects else None
         )
@@ -268,7 +271,9 @@ class Attempts:
         except BaseException as error:
             return self._failed(message, lease, error)
         finally:
-            self._metrics.took(time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._metrics.took(seconds)
+            work.waited = seconds > _NO_WAIT or self._claims is not None or self._limiter is not None
             self._leases.handler_ends(lease)
         if effect and effect.refused:  # the handler has caught everything
             return self._refused_effect(message, lease, effect.refused)
