@@ -304,6 +304,11 @@ def test_two_letters_of_one_message_need_an_excuse() -> None:
     assert judged(orders=poison, letters=twice, outages=[deletes]).good
     sends = dataclasses.replace(deletes, operations=["SendMessage"])
     assert faults(judged(orders=poison, letters=twice, outages=[sends])) == ["letter twice"]
+    early = [{**twice[0], "sent_at": 3}, {**twice[1], "sent_at": 30}]
+    for_the_lease = dataclasses.replace(deletes, begins=4, ends=12)
+    assert judged(orders=poison, letters=early, outages=[for_the_lease]).good
+    for_a_moment = dataclasses.replace(deletes, begins=4, ends=5)
+    assert faults(judged(orders=poison, letters=early, outages=[for_a_moment])) == ["letter twice"]
 
 
 # Attempts

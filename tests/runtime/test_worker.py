@@ -355,6 +355,30 @@ def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch
     assert claims.claim("1", owner="other", seconds=1).state == "completed"
 
 
+def test_an_effect_is_recorded_later_also_when_its_message_has_been_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its next delivery would repeat it, unless another attempt has the key by now, which the claims know."""
+    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
+    claims = MemoryClaims()
+    complete = claims.complete
+    failures = [ConnectionError("no"), TimeoutError("no")]
+
+    def unreliable(*arguments: Any, **options: Any) -> bool:
+        if failures:
+            raise failures.pop()
+        return complete(*arguments, **options)
+
+    def handle(_message: Message) -> None:
+        (lease,) = workers[0].leases.held()
+        lease.lost = True
+
+    monkeypatch.setattr(claims, "complete", unreliable)
+    workers: list[Worker] = []
+    gate = Gate(idempotency_key="/id")
+    workers.append(Worker(handle, gate=gate, broker=MemoryQueue([{"id": 1}]), settings=SETTINGS, claims=claims))
+    workers[0].run(until_empty=True)
+    assert claims.claim("1", owner="other", seconds=1).state == "completed"
+
+
 def test_an_effect_that_cannot_be_recorded_at_all_is_acknowledged_rather_than_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

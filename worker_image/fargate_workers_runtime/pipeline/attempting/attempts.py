@@ -345,9 +345,10 @@ class Attempts:
     def _record(self, claims: Claims, key: str, lease: Lease) -> bool:
         """Record the effect; False if another owner has the key.
 
-        While the store does not answer, the lease is kept, also while the worker stops. At last the message is
-        acknowledged without a record: the effect is there and no other attempt may have begun, and a redelivery would
-        certainly repeat it.
+        While the store does not answer, the lease is kept, also while the worker stops. A message that was lost is
+        delivered anew, so that the record counts no less: the store knows whether another attempt has the key. At last
+        the message is acknowledged without a record: the effect is there and no other attempt may have begun, and a
+        redelivery would certainly repeat it.
         """
         if lease.completed:
             return True
@@ -359,7 +360,7 @@ class Attempts:
             except Exception:
                 _log.warning("complete_failed", exc_info=True, extra={"fields": {"tries": tries}})
                 self._begin_outage()
-            if tries == _COMPLETION_TRIES or lease.lost or self._over.wait(full_jitter(tries)):
+            if tries == _COMPLETION_TRIES or self._over.wait(full_jitter(tries)):
                 break
         _log.error("effect_not_recorded")
         return not lease.lost
