@@ -337,7 +337,9 @@ def test_a_claim_whose_answer_was_lost_is_freed_for_the_next_delivery(monkeypatc
     assert claim("1", owner="next", seconds=60).state == "granted"
 
 
-def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def twice_down(monkeypatch: pytest.MonkeyPatch) -> MemoryClaims:
+    """Claims that do not take the first two records of an effect."""
     monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
     claims = MemoryClaims()
     complete = claims.complete
@@ -349,34 +351,29 @@ def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(monkeypatch
         return complete(*arguments, **options)
 
     monkeypatch.setattr(claims, "complete", unreliable)
+    return claims
+
+
+def test_an_effect_that_cannot_be_recorded_at_once_is_recorded_later(twice_down: MemoryClaims) -> None:
     queue = MemoryQueue([{"id": 1}])
-    run_once(done, queue=queue, claims=claims, idempotency_key="/id")
+    run_once(done, queue=queue, claims=twice_down, idempotency_key="/id")
     assert queue.empty
-    assert claims.claim("1", owner="other", seconds=1).state == "completed"
+    assert twice_down.claim("1", owner="other", seconds=1).state == "completed"
 
 
-def test_an_effect_is_recorded_later_also_when_its_message_has_been_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_effect_is_recorded_later_also_when_its_message_has_been_lost(twice_down: MemoryClaims) -> None:
     """Its next delivery would repeat it, unless another attempt has the key by now, which the claims know."""
-    monkeypatch.setattr("fargate_workers_runtime.pipeline.attempting.attempts.full_jitter", lambda *_a, **_k: 0.0)
-    claims = MemoryClaims()
-    complete = claims.complete
-    failures = [ConnectionError("no"), TimeoutError("no")]
-
-    def unreliable(*arguments: Any, **options: Any) -> bool:
-        if failures:
-            raise failures.pop()
-        return complete(*arguments, **options)
 
     def handle(_message: Message) -> None:
         (lease,) = workers[0].leases.held()
         lease.lost = True
 
-    monkeypatch.setattr(claims, "complete", unreliable)
     workers: list[Worker] = []
     gate = Gate(idempotency_key="/id")
-    workers.append(Worker(handle, gate=gate, broker=MemoryQueue([{"id": 1}]), settings=SETTINGS, claims=claims))
+    queue = MemoryQueue([{"id": 1}])
+    workers.append(Worker(handle, gate=gate, broker=queue, settings=SETTINGS, claims=twice_down))
     workers[0].run(until_empty=True)
-    assert claims.claim("1", owner="other", seconds=1).state == "completed"
+    assert twice_down.claim("1", owner="other", seconds=1).state == "completed"
 
 
 def test_an_effect_that_cannot_be_recorded_at_all_is_acknowledged_rather_than_repeated(
