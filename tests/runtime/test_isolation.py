@@ -311,33 +311,43 @@ def test_suspicion_that_proves_wrong_again_and_again_ends_and_what_did_not_run_p
 
 
 class Connection:
-    """What a process reaches its queue by; nothing passes any more once it is cut."""
+    """What a process reaches its queue by; nothing passes any more once it is cut, and nothing is under way then."""
 
     def __init__(self, queue: MemoryQueue) -> None:
         self._queue = queue
-        self.cut = False
+        self._passing = threading.Lock()
+        self._cut = False
         self.holds_nothing: Callable[[], bool] = lambda: False
         self.idle = threading.Event()
         self.capabilities = queue.capabilities
 
+    def cut(self) -> None:
+        with self._passing:
+            self._cut = True
+
     def receive(self, limit: int, *, wait: int, lease: int) -> list[Delivery]:
         idle = self.holds_nothing()
-        received = [] if self.cut else self._queue.receive(limit, wait=wait, lease=lease)
+        with self._passing:
+            received = [] if self._cut else self._queue.receive(limit, wait=wait, lease=lease)
         if idle and not received:
             self.idle.set()
         return received
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> list[Failure]:
-        return [] if self.cut else self._queue.acknowledge(deliveries)
+        with self._passing:
+            return [] if self._cut else self._queue.acknowledge(deliveries)
 
     def extend(self, deliveries: Sequence[Delivery], seconds: int) -> list[Failure]:
-        return [] if self.cut else self._queue.extend(deliveries, seconds)
+        with self._passing:
+            return [] if self._cut else self._queue.extend(deliveries, seconds)
 
     def release(self, releases: Sequence[tuple[Delivery, int]]) -> list[Failure]:
-        return [] if self.cut else self._queue.release(releases)
+        with self._passing:
+            return [] if self._cut else self._queue.release(releases)
 
     def dead_letter(self, letters: Sequence[DeadLetter]) -> list[Failure]:
-        return [] if self.cut else self._queue.dead_letter(letters)
+        with self._passing:
+            return [] if self._cut else self._queue.dead_letter(letters)
 
 
 class MortalClaims:
@@ -389,7 +399,7 @@ class Stand:
             if message.body["does"] == "die":
                 self.begun += 1
                 beside.acquire(timeout=0.05)  # its neighbours have begun, if it has any
-                connection.cut = True
+                connection.cut()
                 killed.set()
             beside.release()
             if killed.wait(0.1):
