@@ -4,7 +4,6 @@ In the manner of Jepsen's total-queue, what went in must come out; and whatever 
 something that did happen. https://jepsen-io.github.io/jepsen/jepsen.checker.html#var-total-queue
 """
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -403,19 +402,11 @@ def _letter_may_come_again(case: Case, source: str, first: Mapping[str, Any], se
         return True
     if (story := case.stories.get(source)) and story["again"]:
         return True
-    until = min(second["sent_at"], _lease_ends(case, story, process, first["sent_at"]))
+    held = [each for each in story["deliveries"] if each[1] == f"worker-{process}"] if story else []
+    ends = [_lease_end(case, each) for each in held if each[0] <= first["sent_at"]]
+    until = min([second["sent_at"], *ends[-1:]])
     reachable = case.reachable(["DeleteMessage"], first["sent_at"], until, process=process)
     return reachable < min(case.seen.grace, until - first["sent_at"])
-
-
-def _lease_ends(case: Case, story: Mapping[str, Any] | None, process: int, at: float) -> float:
-    """When the lease of the delivery ends that a process has at a moment; infinity if it is not known."""
-    held = [each for each in story["deliveries"] if each[1] == f"worker-{process}" and each[0] <= at] if story else []
-    if not held:
-        return math.inf
-    delivered, _, _, changes = held[-1]
-    changed_at, seconds = changes[-1] if changes else (delivered, case.seen.visibility)
-    return changed_at + seconds
 
 
 def _attempt_counts(case: Case) -> Iterator[Finding]:

@@ -102,7 +102,7 @@ def megabytes(server: ValkeyServer, contestant: Contestant) -> float:
 
 
 def rows(speeds: dict[str, list[Speed]], memory: dict[str, float]) -> list[Row]:
-    def against(ours: str, other: str, name: str, *, least: float | None = None, digits: int) -> list[Row]:
+    def against(ours: str, other: str, name: str, *, least: float, digits: int) -> list[Row]:
         pairs = list(zip(speeds[ours], speeds[other], strict=True))
         rates = [mine.rate / theirs.rate for mine, theirs in pairs]
         used = [theirs.cpu / mine.cpu for mine, theirs in pairs]
@@ -120,7 +120,7 @@ def rows(speeds: dict[str, list[Speed]], memory: dict[str, float]) -> list[Row]:
         (OURS_LIST.name, "list", BARE_LIST.name, BARE_LIST_AT_ONCE.name),
     ):
         made += against(ours, each, f"{short} / bare loop", least=0.8, digits=2)
-        made += against(ours, at_once, f"{short} / bare loop, ten at once", digits=2)
+        made += against(ours, at_once, f"{short} / bare loop, ten at once", least=0.8, digits=2)
         for peer in PEERS:
             if peer.name in speeds:
                 made += against(ours, peer.name, f"{short} / {peer.name}", least=2, digits=1)
