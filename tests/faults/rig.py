@@ -7,7 +7,6 @@ clock, and how often it was delivered, even after it is gone.
 import json
 import logging
 import signal
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -34,10 +33,6 @@ Store = Literal["none", "dynamodb", "redis"]
 
 #: The access keys of processes to which the server gives no message, whatever their open polls ask for.
 ABSENT: set[str] = set()
-
-
-# Starting a child and asking how one ended touch the same list, and multiprocessing does not guard it.
-_children = threading.Lock()
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -78,14 +73,12 @@ class Process:
     def __init__(self, plan: Plan, *, program: Callable[[Plan], None] = work) -> None:
         self.plan = plan
         self._process = fork.Process(target=program, args=(plan,), daemon=True)
-        with _children:
-            self._process.start()
+        self._process.start()
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs; minus the signal that ended it."""
-        with _children:
-            return self._process.exitcode
+        return self._process.exitcode
 
     @property
     def state(self) -> str:
@@ -93,8 +86,7 @@ class Process:
         return Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[-1].split()[0]
 
     def send(self, number: signal.Signals) -> None:
-        with _children:
-            send_signal(self._process, number)
+        send_signal(self._process, number)
 
     def ended(self) -> int:
         until(lambda: self.exit_code is not None)
