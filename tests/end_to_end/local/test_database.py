@@ -197,6 +197,15 @@ def test_a_worker_owns_nothing(deployment: Deployment) -> None:
         connection.execute("CREATE TABLE payments (id text)")
 
 
+def test_a_worker_may_change_no_claim(deployment: Deployment) -> None:
+    """As with the rights that `fargate-workers database schema` grants in AWS."""
+    with (
+        deployment.connect(user="worker") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="message_claims"),
+    ):
+        connection.execute("UPDATE message_claims SET payload = 'other'")
+
+
 def test_the_time_outs_are_those_of_the_parameter_group(deployment: Deployment) -> None:
     assert deployment.system.sql("Shop/Payments", "SHOW idle_in_transaction_session_timeout") == [["20min"]]
 
